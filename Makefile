@@ -1,0 +1,45 @@
+# Everything that people and CI do. On a fresh machine with git, make and any Python 3, each target sets itself up.
+
+.DEFAULT_GOAL := help
+PY := .venv/bin/python
+BIN := .venv/bin
+PYTEST_ARGS ?=
+
+.PHONY: help setup demo test check format docs bench lock clean
+
+help: ## Tell what there is.
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+setup: ## Make .venv from the lock; done by every other target.
+	@sh tools/bootstrap.sh
+
+demo: setup ## The main job on real data: pictures and products in swath-demo/.
+	@SWATH_HOME=$(CURDIR)/swath-demo/home $(BIN)/swath demo --output swath-demo
+
+test: setup ## All tests.
+	$(BIN)/pytest -n auto $(PYTEST_ARGS)
+
+check: setup ## What must hold before a commit: style, types, layers, tests.
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pytest -n auto -q $(PYTEST_ARGS)
+
+format: setup ## Write the code as the style wants it.
+	$(BIN)/ruff format
+	$(BIN)/ruff check --fix
+
+docs: setup ## The documentation, into site/.
+	$(PY) docs/generate.py
+	$(BIN)/mkdocs build --strict --quiet
+
+bench: setup ## The benchmarks; they print tables and compare with peers.
+	@for each in benchmarks/bench_*.py; do echo "== $$each"; $(PY) $$each || exit 1; done
+
+lock: setup ## Write requirements.lock anew.
+	.tools/uv/bin/uv pip compile --universal --python-version 3.12 --generate-hashes --no-emit-index-url \
+	  --no-header --group dev --quiet --upgrade --output-file requirements.lock pyproject.toml
+
+clean: ## Delete what these targets made.
+	rm -rf .venv .tools site dist swath-demo .pytest_cache .mypy_cache .ruff_cache .hypothesis
