@@ -1,0 +1,7 @@
+"""Fast array functions for time series: arrays in, arrays out; numpy and numba alone, no I/O."""
+
+from swath.kernels.composite import REDUCERS, composite, medoid
+from swath.kernels.fill import linear, swag
+from swath.kernels.trend import mann_kendall, theil_sen
+
+__all__ = ["REDUCERS", "composite", "linear", "mann_kendall", "medoid", "swag", "theil_sen"]

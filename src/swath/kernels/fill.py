@@ -1,0 +1,150 @@
+"""Filling the gaps of a series: seasonally weighted averages (SWAG), and straight lines."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from swath.kernels._columns import as_columns
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+_MOST_DECIBEL = 2000.0
+"""Beyond this the weights leave the range of float64, with the values that they multiply."""
+
+
+def swag(
+    series: ArrayLike,
+    *,
+    images_per_year: int,
+    seasonal_attenuation_db: float = 60.0,
+    trend_attenuation_db: float = 20.0,
+    future_weight: float = 1.0,
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Fill each gap with the weighted mean of all observations of its pixel.
+
+    Images of the same season count most, and near years more than far ones: with S images a year and T
+    images in all, an observation at lag d has the weight
+
+    ``log10 w(d) = -(2 a_s / (10 S)) min(k, S - k) - (a_e / 10) d / T``, where ``k = d mod S``,
+
+    times ``future_weight`` when it is later than the gap.
+
+    Parameters
+    ----------
+    series : (time, ...) float32, any quantity
+        Evenly spaced in time, ``images_per_year`` a year; an observation is where it is finite.
+    images_per_year : int, >= 1
+        S, the length of the season in images.
+    seasonal_attenuation_db : float, >= 0, dB
+        a_s, how much less an observation of the opposite season counts.
+    trend_attenuation_db : float, >= 0, dB
+        a_e, how much less an observation at the other end of the series counts.
+    future_weight : float, >= 0, 1
+        What an observation after the gap counts against one before it; 0 uses the past alone.
+
+    Returns
+    -------
+    filled : (time, ...) float32, unit of ``series``
+        Observations as they are, bit for bit; NaN where no observation has any weight.
+    quality : (time, ...) float32, %
+        100 where observed; in gaps the weight of the observations used, of that which all other images
+        would have; NaN where none has any.
+
+    Notes
+    -----
+    Memory: the two outputs and 4 kB for each image. Work: O(time x images_per_year) per pixel,
+    by a recursion over the years that gives the T x T weighted sum exactly; sums are float64.
+
+    References
+    ----------
+    Consoli et al. (2024), A computational framework for processing time-series of Earth observation data
+    based on discrete convolution, the seasonally weighted average generalisation; reproduced in
+    tests/kernels/test_fill.py::test_swag_is_the_weighted_mean_of_all_observations.
+
+    Examples
+    --------
+    >>> series = np.array([1, 2, np.nan, 2, 1, 2], "f4")
+    >>> filled, quality = swag(series, images_per_year=2)
+    >>> filled.round(3)
+    array([1., 2., 1., 2., 1., 2.], dtype=float32)
+    >>> quality.min()
+    np.float32(100.0)
+    """
+    columns, tail = as_columns(series)
+    times = columns.shape[0]
+    _check_swag(images_per_year, seasonal_attenuation_db, trend_attenuation_db, future_weight)
+    season = int(images_per_year)
+    lag = np.arange(max(times, season), dtype=np.float64)
+    turn = lag % season
+    per_step = -2 * seasonal_attenuation_db / (10 * season), -trend_attenuation_db / (10 * max(times, 1))
+    weights = 10 ** (per_step[0] * np.minimum(turn, season - turn) + per_step[1] * lag)
+    # The largest weight at each time is that of all other times: those before it, and those after it.
+    before = np.concatenate(([0.0], np.cumsum(weights[1:times])))[:times]
+    largest = before + future_weight * before[::-1]
+
+    from swath.kernels._fill_loops import swag_columns
+
+    filled, quality = np.empty_like(columns), np.empty_like(columns)
+    rho = 10 ** (per_step[1] * season)
+    swag_columns(columns, weights[:season], rho, float(future_weight), largest, filled, quality)
+    return filled.reshape(times, *tail), quality.reshape(times, *tail)
+
+
+def _check_swag(season: int, seasonal_db: float, trend_db: float, future_weight: float) -> None:
+    if season < 1 or season != int(season):
+        raise ValueError(f"images_per_year: a whole number from 1 on is needed, got {season!r}")
+    for name, value in (("seasonal_attenuation_db", seasonal_db), ("trend_attenuation_db", trend_db)):
+        if not 0 <= value <= _MOST_DECIBEL:
+            raise ValueError(f"{name}: must be between 0 and {_MOST_DECIBEL:g} dB, got {value!r}")
+    if not 0 <= future_weight < np.inf:
+        raise ValueError(f"future_weight: must be 0 or more, got {future_weight!r}")
+
+
+def linear(
+    series: ArrayLike, times: ArrayLike | None = None
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Fill each gap on the straight line between the observations around it.
+
+    Parameters
+    ----------
+    series : (time, ...) float32, any quantity
+        An observation is where it is finite.
+    times : (time,) float64, any unit, optional
+        Strictly increasing; even steps unless given.
+
+    Returns
+    -------
+    filled : (time, ...) float32, unit of ``series``
+        Observations as they are, bit for bit; before the first and after the last observation its value;
+        NaN where a pixel has none.
+    quality : (time, ...) float32, %
+        100 where observed, else 100 / (1 + images to the nearest observation); NaN where there is none.
+
+    Notes
+    -----
+    Memory: the two outputs and 6 kB for each image. Work: O(time) per pixel; interpolated in float64.
+
+    Examples
+    --------
+    >>> filled, quality = linear(np.array([np.nan, 2, np.nan, np.nan, 8], "f4"))
+    >>> filled
+    array([2., 2., 4., 6., 8.], dtype=float32)
+    >>> quality
+    array([ 50., 100.,  50.,  50., 100.], dtype=float32)
+    """
+    columns, tail = as_columns(series)
+    count = columns.shape[0]
+    at = np.arange(count, dtype=np.float64) if times is None else np.ascontiguousarray(times, np.float64)
+    if at.shape != (count,):
+        raise ValueError(f"times: one for each of the {count} images is needed, got the shape {at.shape}")
+    if not (np.isfinite(at).all() and (np.diff(at) > 0).all()):
+        raise ValueError("times: must be finite and each later than the one before, sort the images by time")
+
+    from swath.kernels._fill_loops import linear_columns
+
+    filled, quality = np.empty_like(columns), np.empty_like(columns)
+    linear_columns(columns, at.copy(), filled, quality)
+    return filled.reshape(count, *tail), quality.reshape(count, *tail)

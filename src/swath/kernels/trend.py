@@ -1,0 +1,127 @@
+"""Trends that outliers and gaps do not move: the Theil-Sen slope and the Mann-Kendall test."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from swath.kernels._columns import as_columns, sort_times
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+
+def theil_sen(
+    series: ArrayLike, times: ArrayLike, *, season: ArrayLike | int | None = None
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Estimate the median slope between all pairs of observations, and the line's intercept.
+
+    Parameters
+    ----------
+    series : (time, ...) float32, any quantity
+        An observation is where it is finite.
+    times : (time,) float64, any unit, such as years
+        When each image was taken; images of equal times are not compared. Counted from near the series
+        (years since 2015, say) the intercept keeps its digits.
+    season : (time,) integer, or int, optional
+        Season of each image (below 0: left out), or the number S of images a year for ``i mod S``. Only
+        observations of the same season are compared (Hirsch et al. 1982).
+
+    Returns
+    -------
+    slope : (...) float32, unit of ``series`` per unit of ``times``
+    intercept : (...) float32, unit of ``series``
+        Value of the line at time 0: median value - slope x median time (Conover 1980). Both are NaN for
+        fewer than 3 observations, or where no two can be compared.
+
+    Notes
+    -----
+    Memory: 4 time^2 bytes of scratch for each call. Work: O(time^2) per pixel.
+
+    References
+    ----------
+    Sen (1968), Estimates of the regression coefficient based on Kendall's tau; Hirsch, Slack and Smith
+    (1982), Techniques of trend analysis for monthly water quality data; checked against pymannkendall in
+    tests/parity/test_kernels.py.
+
+    Examples
+    --------
+    >>> slope, intercept = theil_sen(np.array([1, 3, np.nan, 7, 9, 100], "f4"), range(6))
+    >>> slope.item(), intercept.item()
+    (2.0, 1.0)
+    """
+    columns, tail = as_columns(series)
+    count = columns.shape[0]
+    at = np.array(times, np.float64)
+    if at.shape != (count,):
+        raise ValueError(f"times: one for each of the {count} images is needed, got the shape {at.shape}")
+    if not np.isfinite(at).all():
+        raise ValueError("times: must be finite, leave out the images without a time")
+    order, starts = _seasons(season, count)
+    slope, intercept = np.empty(columns.shape[1], np.float32), np.empty(columns.shape[1], np.float32)
+
+    from swath.kernels._trend_loops import slope_columns
+
+    slope_columns(columns, at, order, starts, slope, intercept)
+    return slope.reshape(tail), intercept.reshape(tail)
+
+
+def mann_kendall(
+    series: ArrayLike, *, season: ArrayLike | int | None = None
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Test whether each pixel's series rises or falls throughout.
+
+    Parameters
+    ----------
+    series : (time, ...) float32, any quantity
+        In the order of time; an observation is where it is finite.
+    season : (time,) integer, or int, optional
+        Season of each image (below 0: left out), or the number S of images a year for ``i mod S``. The
+        scores and variances of the seasons are added (Hirsch and Slack 1984).
+
+    Returns
+    -------
+    z : (...) float32, 1
+        Standard score with continuity correction, above 0 where the series rises; 0 for a constant series.
+    p_value : (...) float32, 1
+        Two-sided probability of such a score without a trend. Both are NaN for fewer than 3
+        observations, or where no two can be compared.
+
+    Notes
+    -----
+    Memory: the outputs. Work: O(time^2) per pixel. Ties lower the variance as Kendall (1975) has it.
+
+    References
+    ----------
+    Hirsch and Slack (1984), A nonparametric trend test for seasonal data with serial dependence, eqs. 2-5;
+    checked against pymannkendall in tests/parity/test_kernels.py.
+
+    Examples
+    --------
+    >>> z, p_value = mann_kendall(np.array([1, 2, 3, np.nan, 5, 6, 7], "f4"))
+    >>> round(z.item(), 4), round(p_value.item(), 4)
+    (2.6301, 0.0085)
+    """
+    columns, tail = as_columns(series)
+    order, starts = _seasons(season, columns.shape[0])
+    z, p_value = np.empty(columns.shape[1], np.float32), np.empty(columns.shape[1], np.float32)
+
+    from swath.kernels._trend_loops import kendall_columns
+
+    kendall_columns(columns, order, starts, z, p_value)
+    return z.reshape(tail), p_value.reshape(tail)
+
+
+def _seasons(season: ArrayLike | int | None, count: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Sort the time axis by season; without one all times are of the same."""
+    if season is None:
+        season = 1
+    if np.ndim(season) == 0:
+        images = int(season)  # type: ignore[arg-type]
+        if images < 1:
+            raise ValueError(f"season: a number of images a year from 1 on is needed, got {season!r}")
+        season = np.arange(count) % images
+    index = np.asarray(season)
+    highest = int(index.max()) + 1 if index.size and index.dtype.kind in "iu" else 1
+    return sort_times(index, max(highest, 1), count, name="season")

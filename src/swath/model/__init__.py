@@ -1,0 +1,63 @@
+"""Values that every room shares: errors, instants and intervals, boxes, job states. Frozen, no I/O."""
+
+from swath.model.errors import (
+    CatalogError,
+    InputError,
+    JobDismissedError,
+    JobFailedError,
+    MissingAssetError,
+    NotAllowedError,
+    NotFoundError,
+    OutputError,
+    SwathError,
+    SwathWarning,
+    TooLargeError,
+    UnreadableAssetError,
+    nearest,
+    unknown,
+)
+from swath.model.job import JobState, JobStatus
+from swath.model.when import (
+    UTC,
+    Bin,
+    Interval,
+    Period,
+    bins_of,
+    format_instant,
+    microseconds,
+    parse_instant,
+    parse_interval,
+    parse_period,
+)
+from swath.model.where import BBox, parse_bbox
+
+__all__ = [
+    "UTC",
+    "BBox",
+    "Bin",
+    "CatalogError",
+    "InputError",
+    "Interval",
+    "JobDismissedError",
+    "JobFailedError",
+    "JobState",
+    "JobStatus",
+    "MissingAssetError",
+    "NotAllowedError",
+    "NotFoundError",
+    "OutputError",
+    "Period",
+    "SwathError",
+    "SwathWarning",
+    "TooLargeError",
+    "UnreadableAssetError",
+    "bins_of",
+    "format_instant",
+    "microseconds",
+    "nearest",
+    "parse_bbox",
+    "parse_instant",
+    "parse_interval",
+    "parse_period",
+    "unknown",
+]
