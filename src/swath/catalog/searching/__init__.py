@@ -1,0 +1,1 @@
+"""Searches: what is asked, made SQL, and answered page by page."""
