@@ -1,0 +1,71 @@
+"""What reading a cube takes, and the refusal of what cannot fit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from swath.model import TooLargeError
+
+
+@dataclass(frozen=True, slots=True)
+class CubeCost:
+    """What reading a cube takes."""
+
+    shape: tuple[int, int, int, int]
+    """(band, time, y, x)."""
+    files: int
+    """Files that are opened."""
+    bytes_read: int
+    """Bytes of stored pixels, unpacked, that lie in the area."""
+    bytes_held: int
+    """Bytes of the whole cube as float32, with its valid layer."""
+    chunks: int
+    """Pieces that a lazy cube is made of."""
+    bytes_chunk: int
+    """Bytes of the largest piece while it is read."""
+
+    def __str__(self) -> str:
+        bands, times, height, width = self.shape
+        return (
+            f"{bands} bands x {times} dates x {height} x {width} pixels: {self.files} files, "
+            f"{format_bytes(self.bytes_read)} to read, {format_bytes(self.bytes_held)} if held whole; "
+            f"{self.chunks} chunks of {format_bytes(self.bytes_chunk)}"
+        )
+
+    def check(self, limit_bytes: int, *, whole: bool) -> None:
+        """Refuse what cannot fit.
+
+        Parameters
+        ----------
+        limit_bytes : int
+            Memory that may be used.
+        whole : bool
+            True when all of the cube is held at once, False when only single chunks are.
+
+        Raises
+        ------
+        TooLargeError
+            With what is needed and what there is.
+        """
+        needed = self.bytes_held if whole else self.bytes_chunk
+        if needed > limit_bytes:
+            what = "the cube" if whole else "a chunk of the cube"
+            raise TooLargeError(
+                f"memory: {what} needs {format_bytes(needed)}, and {format_bytes(limit_bytes)} may be used",
+                fix="take a smaller area, fewer dates, a coarser resolution or smaller chunks",
+            )
+
+
+def format_bytes(count: float) -> str:
+    """Write a number of bytes for people.
+
+    Examples
+    --------
+    >>> format_bytes(1_234_567)
+    '1.2 MB'
+    """
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 1000:
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1000
+    return f"{count:.1f} TB"

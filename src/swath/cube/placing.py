@@ -1,0 +1,262 @@
+"""Brings layers of a file onto a geobox: pasted or picked where grids allow, else warped exactly.
+
+Nothing here depends on how a target is cut into pieces: nearest neighbours are picked by the file's own
+pixel numbers, and warping uses GDAL's exact transformer (``tolerance=0``; its usual approximation is
+fitted to each piece anew).
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import rasterio
+from rasterio.enums import Resampling
+from rasterio.errors import NotGeoreferencedWarning, RasterioError
+from rasterio.warp import reproject
+from rasterio.windows import Window
+
+from swath.model import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+    from odc.geo.geobox import GeoBox
+
+    from swath.cube.sources import BandSource
+
+# rasterio silences this of its own arrays in memory, but in a way that fails when two threads warp at once.
+warnings.filterwarnings("ignore", message="Dataset has no geotransform", category=NotGeoreferencedWarning)
+
+RESAMPLING = ("nearest", "bilinear", "cubic", "average", "mode", "min", "max", "med", "q1", "q3", "lanczos")
+_SAME = 1e-6
+"""Relative difference of pixel sizes, and share of a pixel, below which two grids count as one."""
+_PLACE = repr(2.0**-20)
+"""Share of a file pixel that places are rounded to when warping: a power of 2, so that halves, quarters and
+the like, which are many, are not themselves on the edge of two roundings."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pixels:
+    """Stored numbers of some layers on a geobox, and where there are any."""
+
+    data: NDArray[Any]
+    """(layer, y, x), stored numbers, of the file's own type."""
+    present: NDArray[np.bool_]
+    """(layer, y, x) True where the file has a number that is not nodata."""
+
+
+def same_crs(said: str, found: Any) -> bool:
+    """Tell whether a code or WKT means the CRS of a file."""
+    return said == found.to_string() or _equal_crs(said, found.to_wkt())
+
+
+@lru_cache(maxsize=1000)
+def _equal_crs(said: str, wkt: str) -> bool:
+    try:
+        return bool(rasterio.crs.CRS.from_user_input(said) == rasterio.crs.CRS.from_wkt(wkt))
+    except RasterioError as error:
+        raise InputError(f"item: {said!r} is no coordinate reference system") from error
+
+
+def place(dataset: Any, sources: Sequence[BandSource], geobox: GeoBox, resampling: str) -> Pixels:
+    """Bring layers of an open file onto a geobox.
+
+    Parameters
+    ----------
+    dataset : rasterio.DatasetReader
+        The file.
+    sources : sequence of BandSource
+        Its layers.
+    geobox : GeoBox
+        Target grid.
+    resampling : str
+        One of `RESAMPLING`.
+
+    Returns
+    -------
+    Pixels
+        (layer, y, x), in the order of ``sources``.
+    """
+    indexes = [each.index for each in sources]
+    nodata = [
+        each.nodata if each.nodata is not None else dataset.nodatavals[each.index - 1] for each in sources
+    ]
+    lattice = _lattice(dataset, geobox)
+    if lattice is not None and (resampling == "nearest" or lattice.is_shift):
+        pixels = _pick(dataset, indexes, nodata, geobox, lattice)
+    else:
+        pixels = _warp(dataset, indexes, nodata, geobox, resampling)
+    for layer, number in enumerate(nodata):
+        if number is not None and pixels.data.dtype == dataset.dtypes[indexes[layer] - 1]:
+            pixels.present[layer] &= ~_equals(pixels.data[layer], number)
+    return pixels
+
+
+def _equals(data: NDArray[Any], number: float) -> NDArray[np.bool_]:
+    if math.isnan(number):
+        return np.isnan(data) if data.dtype.kind == "f" else np.zeros(data.shape, bool)
+    return (
+        np.asarray(data == data.dtype.type(number))
+        if _holds(data.dtype, number)
+        else np.zeros(data.shape, bool)
+    )
+
+
+def _holds(dtype: np.dtype[Any], number: float) -> bool:
+    if dtype.kind in "iu":
+        info = np.iinfo(dtype)
+        return number == int(number) and info.min <= number <= info.max
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class _Lattice:
+    """How a target grid lies on a file's grid, in the file's pixels, when their axes are parallel."""
+
+    x: float
+    """File column of the target's left edge."""
+    y: float
+    """File row of the target's upper edge."""
+    step_x: float
+    """File columns in one target pixel."""
+    step_y: float
+    """File rows in one target pixel."""
+
+    @property
+    def is_shift(self) -> bool:
+        """True when both have the same pixels, apart from where they start."""
+        return all(abs(each - 1) < _SAME for each in (self.step_x, self.step_y)) and all(
+            abs(each - round(each)) < 0.01 for each in (self.x, self.y)
+        )
+
+
+def _lattice(dataset: Any, geobox: GeoBox) -> _Lattice | None:
+    """Lay the target on the file's grid; None when the CRS differs or either is rotated."""
+    file, target = dataset.transform, geobox.transform
+    if file.b or file.d or target.b or target.d or dataset.gcps[0]:
+        return None
+    if not same_crs(str(geobox.crs), dataset.crs):
+        return None
+    return _Lattice(
+        (target.c - file.c) / file.a, (target.f - file.f) / file.e, target.a / file.a, target.e / file.e
+    )
+
+
+def _centres(start: float, step: float, count: int) -> NDArray[np.int64]:
+    """Find the file pixels under the centres of target pixels.
+
+    A centre on the edge of two file pixels belongs to the later one; a millionth of a pixel keeps rounding
+    errors, which differ from piece to piece of a target, from deciding.
+    """
+    return np.floor(start + step * (np.arange(count) + 0.5) + _SAME).astype(np.int64)
+
+
+def _pick(
+    dataset: Any, indexes: list[int], nodata: list[float | None], geobox: GeoBox, lattice: _Lattice
+) -> Pixels:
+    """Take the nearest file pixel for each target pixel."""
+    height, width = geobox.shape
+    rows = _centres(lattice.y, lattice.step_y, height)
+    columns = _centres(lattice.x, lattice.step_x, width)
+    in_rows = (rows >= 0) & (rows < dataset.height)
+    in_columns = (columns >= 0) & (columns < dataset.width)
+    data = np.zeros((len(indexes), height, width), dataset.dtypes[indexes[0] - 1])
+    present = np.zeros(data.shape, bool)
+    if in_rows.any() and in_columns.any():
+        rows, columns = rows[in_rows], columns[in_columns]
+        top, left = int(rows.min()), int(columns.min())
+        window = Window(left, top, int(columns.max()) - left + 1, int(rows.max()) - top + 1)
+        stored = dataset.read(indexes, window=window)
+        target = np.ix_(range(len(indexes)), np.flatnonzero(in_rows), np.flatnonzero(in_columns))
+        taken = np.ix_(range(len(indexes)), rows - top, columns - left)
+        data[target] = stored[taken]
+        present[target] = True
+        if all(each is None for each in nodata) and _has_mask(dataset):
+            present[target] &= dataset.read_masks(indexes, window=window)[taken] > 0
+    return Pixels(data, present)
+
+
+def _has_mask(dataset: Any) -> bool:
+    flags = {each.name for layer in dataset.mask_flag_enums for each in layer}
+    return bool(flags & {"per_dataset", "alpha"})
+
+
+def _warp(
+    dataset: Any, indexes: list[int], nodata: list[float | None], geobox: GeoBox, resampling: str
+) -> Pixels:
+    """Resample through GDAL, exactly, from the overview that is just fine enough."""
+    level = _overview(dataset, geobox)
+    if level is None:
+        return _warped(dataset, indexes, nodata, geobox, resampling)
+    with rasterio.open(dataset.name, sharing=False, overview_level=level) as coarse:
+        return _warped(coarse, indexes, nodata, geobox, resampling)
+
+
+def _warped(
+    dataset: Any, indexes: list[int], nodata: list[float | None], geobox: GeoBox, resampling: str
+) -> Pixels:
+    """Warp layers, and tell which target pixels any file pixel went into."""
+    missing = next((each for each in nodata if each is not None), None)
+    stored = np.dtype(dataset.dtypes[indexes[0] - 1])
+    # GDAL would measure the scale of each piece anew, and so widen or narrow its filter from piece to piece;
+    # a place that falls on the edge of two file pixels would go to one or the other by a rounding error; and
+    # what it reads of the file around a small piece would be cut too short.
+    scale = repr(1 / _shrink(dataset, geobox))
+    options: dict[str, Any] = {
+        "UNIFIED_SRC_NODATA": "NO", "XSCALE": scale, "YSCALE": scale, "SRC_COORD_PRECISION": _PLACE,
+        "SOURCE_EXTRA": "8", "tolerance": 0.0, "num_threads": 1, "src_nodata": missing,
+    }  # fmt: skip
+    if resampling != "nearest":
+        # As numbers with a fraction: rounding means of integers would decide ties by rounding errors.
+        data = np.full((len(indexes), *geobox.shape), np.nan, _fraction_of(stored))
+        options["dst_nodata"] = np.nan
+    elif missing is not None:
+        data = np.zeros((len(indexes), *geobox.shape), stored)
+        options["dst_nodata"] = missing
+    else:
+        data = np.zeros((len(indexes) + 1, *geobox.shape), stored)
+        options["dst_alpha"] = len(indexes) + 1
+    reproject(
+        rasterio.band(dataset, indexes), data, dst_transform=geobox.transform, dst_crs=str(geobox.crs),
+        resampling=Resampling[resampling], init_dest_nodata=True, **options,
+    )  # fmt: skip
+    if resampling != "nearest":
+        return Pixels(data, np.isfinite(data))
+    if missing is not None:
+        return Pixels(data, np.ones(data.shape, bool))
+    covered = np.repeat(data[-1:] != 0, len(indexes), axis=0)
+    return Pixels(data[:-1], covered)
+
+
+def _fraction_of(dtype: np.dtype[Any]) -> type[np.floating[Any]]:
+    """Give the float type that holds all numbers of a type exactly, or float64."""
+    return np.float32 if dtype.itemsize <= 2 or dtype == np.float32 else np.float64
+
+
+def _overview(dataset: Any, geobox: GeoBox) -> int | None:
+    """Choose the coarsest overview that is still at least as fine as the target."""
+    shrink = _shrink(dataset, geobox)
+    fits = [at for at, factor in enumerate(dataset.overviews(1)) if factor <= shrink * (1 + _SAME)]
+    return max(fits, default=None)
+
+
+def _shrink(dataset: Any, geobox: GeoBox) -> float:
+    """Count file pixels in one target pixel, along a side, measured at the file's centre.
+
+    The whole target is not asked, only its pixel size: the answer must be the same for each piece of it.
+    """
+    file_size = abs(dataset.transform.a)
+    size = abs(geobox.resolution.x)
+    if not same_crs(str(geobox.crs), dataset.crs):
+        from odc.geo.geobox import GeoBox
+
+        here = GeoBox(dataset.shape, dataset.transform, str(dataset.crs)).center_pixel
+        there = here.extent.to_crs(str(geobox.crs)).boundingbox
+        file_size = (there.span_x + there.span_y) / 2
+    return float(size / file_size)

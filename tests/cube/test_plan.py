@@ -1,0 +1,232 @@
+"""Mosaics, grids of several files, windows, cost, and files that cannot be read."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import rasterio
+from odc.geo.geobox import GeoBox
+from rasterio.warp import reproject
+from scenes import CORNER, CRS, grid, make_item, ramp, write_tiff
+
+from swath.cube.plan import plan_cube
+from swath.model import BBox, InputError, MissingAssetError
+
+CLEAR = {"band": "QA", "values": [1]}
+
+
+def scene(folder, name, number, *, clear=True, corner=CORNER, when="2020-06-01T10:00:00Z", **options):
+    """A scene of one number, clear where ``clear`` says."""
+    shape = (20, 30)
+    quality = np.broadcast_to(np.where(clear, 1, 0), shape).astype("u1")
+    files = {
+        "red": write_tiff(
+            folder / f"{name}_red.tif", np.full(shape, number, "u2"), transform=grid(corner=corner), **options
+        ),
+        "QA": write_tiff(folder / f"{name}_qa.tif", quality, transform=grid(corner=corner), **options),
+    }
+    return make_item(name, files, datetime=when)
+
+
+def test_the_earlier_good_pixel_of_a_day_wins(tmp_path):
+    early = scene(tmp_path, "late-name", 1, when="2020-06-01T10:00:00Z")
+    late = scene(tmp_path, "a-name", 2, when="2020-06-01T10:00:30Z")
+    data, _ = plan_cube([late, early], ["red"], valid=CLEAR).read(0)
+    assert np.unique(data).tolist() == [1]
+    same = scene(tmp_path, "b-name", 3, when="2020-06-01T10:00:30Z")
+    data, _ = plan_cube([same, late], ["red"], valid=CLEAR).read(0)
+    assert np.unique(data).tolist() == [2]  # at the same instant the lower id
+
+
+def test_a_cloudy_pixel_is_replaced_by_a_clear_one_of_that_day(tmp_path):
+    left = np.arange(30) < 12
+    one = scene(tmp_path, "one", 1, clear=left)
+    two = scene(tmp_path, "two", 2, clear=np.arange(30) < 25, when="2020-06-01T10:00:30Z")
+    plan = plan_cube([one, two], ["red"], valid=CLEAR)
+    assert plan.shape == (1, 1, 20, 30)
+    data, valid = plan.read(0)
+    np.testing.assert_array_equal(data[0, 0], [1.0] * 12 + [2.0] * 13 + [np.nan] * 5)
+    np.testing.assert_array_equal(valid[0], np.arange(30) < 25)
+    each = plan_cube([one, two], ["red"], valid=CLEAR, groupby="item")
+    assert each.shape == (1, 2, 20, 30)
+    np.testing.assert_array_equal(np.isfinite(each.read(0)[0][0, 0]), left)
+
+
+def test_a_pixel_comes_whole_from_one_item(tmp_path):
+    """Bands of one pixel are never mixed from two images, as their ratio would mean nothing."""
+    files = {}
+    for name, red, nir in (("one", [[1, 0]], [[1, 5]]), ("two", [[3, 3]], [[3, 3]])):
+        files[name] = {
+            "red": write_tiff(tmp_path / f"{name}_r.tif", np.array(red, "u2"), nodata=0),
+            "nir": write_tiff(tmp_path / f"{name}_n.tif", np.array(nir, "u2"), nodata=0),
+        }
+    items = [make_item(name, each) for name, each in files.items()]
+    data, _ = plan_cube(items, ["red", "nir"]).read(0)
+    assert data[1].tolist() == [[1, 5]]
+    assert data[0, 0, 0] == 1
+    assert np.isnan(data[0, 0, 1])
+
+
+def test_days_are_counted_by_the_sun(tmp_path):
+    """In Fiji (179 E) the day turns at noon UTC: 11:00 and 13:00 are two days, 13:00 and 01:00 are one."""
+    place = {"crs": "EPSG:32760", "corner": (700_000.0, 8_000_000.0)}
+    times = ("2020-06-01T11:00:00Z", "2020-06-01T13:00:00Z", "2020-06-02T01:00:00Z")
+    items = [scene(tmp_path, f"i{at}", at, when=each, **place) for at, each in enumerate(times)]
+    plan = plan_cube(items, ["red"])
+    assert [[item.id for item in group.items] for group in plan.groups] == [["i0"], ["i1", "i2"]]
+
+
+def test_two_utm_zones_come_onto_one_grid(tmp_path):
+    """Each half is what rasterio warps it to; where both reach, the earlier wins."""
+    from rasterio.warp import transform
+
+    (x,), (y,) = transform("EPSG:4326", "EPSG:32634", [24.0], [45.0])
+    west = np.random.default_rng(0).integers(1, 9999, (60, 60)).astype("u2")
+    corner = (round(x) - 550.0, round(y) + 300.0)
+    one = make_item(
+        "one",
+        {
+            "red": write_tiff(
+                tmp_path / "w.tif", west, transform=grid(corner=corner), crs="EPSG:32634", nodata=0
+            )
+        },
+    )
+    (x,), (y,) = transform("EPSG:4326", "EPSG:32635", [24.0], [45.0])
+    east = np.random.default_rng(1).integers(1, 9999, (30, 30)).astype("u2")
+    side = grid(20, (round(x) - 50.0, round(y) + 300.0))
+    two = make_item(
+        "two", {"red": write_tiff(tmp_path / "e.tif", east, transform=side, crs="EPSG:32635", nodata=0)}
+    )
+    geobox = GeoBox((70, 130), rasterio.Affine(0.0001, 0, 23.9935, 0, -0.0001, 45.0035), "EPSG:4326")
+    data, valid = plan_cube([one, two], ["red"], geobox=geobox).read(0)
+    halves = []
+    for stored, where, crs in ((west, grid(corner=corner), "EPSG:32634"), (east, side, "EPSG:32635")):
+        half = np.zeros(geobox.shape, "u2")
+        reproject(
+            stored, half, src_transform=where, src_crs=crs, src_nodata=0, dst_nodata=0, tolerance=0,
+            dst_transform=geobox.transform, dst_crs="EPSG:4326",
+        )  # fmt: skip
+        halves.append(half)
+    expected = np.where(halves[0] > 0, halves[0], halves[1])
+    np.testing.assert_array_equal(np.nan_to_num(data[0]), expected)
+    np.testing.assert_array_equal(valid, expected > 0)
+    assert (halves[0] > 0).any()
+    assert ((halves[0] == 0) & (halves[1] > 0)).any()
+    chosen = plan_cube([one, two], ["red"])
+    assert str(chosen.geobox.crs) == "EPSG:32634"
+    assert chosen.geobox.resolution.x == 10
+    _, covered = chosen.read(0)
+    assert covered.sum() > 60 * 60  # its own pixels, and those of the other zone
+
+
+def test_a_coarse_band_comes_onto_the_fine_grid(tmp_path):
+    fine, coarse = ramp(20, 30), ramp(10, 15)
+    files = {
+        "red": write_tiff(tmp_path / "fine.tif", fine),
+        "swir16": write_tiff(tmp_path / "coarse.tif", coarse, transform=grid(20)),
+    }
+    plan = plan_cube([make_item("one", files)], ["red", "swir16"])
+    assert plan.geobox.shape == (20, 30)
+    data, _ = plan.read(0)
+    np.testing.assert_array_equal(data[0], fine)
+    np.testing.assert_array_equal(data[1], coarse.repeat(2, axis=0).repeat(2, axis=1))
+
+
+@pytest.mark.parametrize("crs", [None, "EPSG:4326", "EPSG:3832"])
+def test_an_area_over_the_antimeridian_has_both_sides(tmp_path, crs):
+    """Items left and right of 180 degrees come side by side."""
+    size, west = 0.001, {}
+    for name, left in (("left", 179.97), ("right", -180.0)):
+        transform = rasterio.Affine(size, 0, left, 0, -size, -16.0)
+        stored = np.full((20, 30), 1 if name == "left" else 2, "u2")
+        west[name] = make_item(
+            name, {"red": write_tiff(tmp_path / f"{name}.tif", stored, transform=transform, crs="EPSG:4326")}
+        )
+    items = list(west.values())
+    box = BBox(179.985, -16.015, -179.985, -16.005)
+    plan = plan_cube(items, ["red"], bbox=box, crs=None if crs == "EPSG:4326" else crs)
+    assert not plan.geobox.crs.geographic
+    height, width = plan.geobox.shape
+    assert width < 10 * height
+    data, valid = plan.read(0)
+    middle = data[0, height // 2]
+    seen = middle[np.isfinite(middle)]
+    assert seen.tolist() == sorted(seen)
+    assert set(seen) == {1, 2}
+    assert abs((seen == 1).mean() - 0.5) < 0.05
+    assert valid.mean() > 0.95
+
+
+def test_a_window_is_a_slice_of_the_whole(demo):
+    plan = plan_cube(demo[60:61], ["red", "nir"], crs="EPSG:32634", resolution=13, resampling="cubic")
+    data, valid = plan.read(0)
+    for window in (
+        (slice(0, 7), slice(3, 40)),
+        (slice(20, 21), slice(0, 80)),
+        (slice(50, 80), slice(50, 51)),
+    ):
+        part, good = plan.read(0, window)
+        np.testing.assert_array_equal(part, data[:, *window])
+        np.testing.assert_array_equal(good, valid[window])
+
+
+def test_cost_is_what_is_then_held(demo):
+    plan = plan_cube(demo[60:67], ["red", "nir", "blue"])
+    cost = plan.explain((40, 64))
+    data, valid = np.empty(plan.shape, "f4"), np.empty(plan.shape[1:], bool)
+    assert cost.bytes_held == data.nbytes + valid.nbytes
+    assert cost.shape == plan.shape == (3, 7, 100, 100)
+    assert cost.files == 7
+    assert cost.chunks == 7 * 3 * 2
+    assert cost.bytes_read == 7 * 4 * 2 * 100 * 100  # three bands and SCL, uint16
+    small = plan_cube(demo[60:67], ["red"], bbox=BBox(22.150, 45.203, 22.151, 45.204)).explain()
+    assert small.bytes_held < cost.bytes_held / 50
+    assert small.bytes_read < cost.bytes_read / 20
+
+
+def test_items_that_do_not_touch_a_window_are_not_opened(tmp_path):
+    here = scene(tmp_path, "here", 1)
+    there = scene(tmp_path, "there", 2, corner=(CORNER[0] + 5000, CORNER[1]), when="2020-06-01T10:00:30Z")
+    plan = plan_cube([here, there], ["red"], geobox=GeoBox((20, 600), grid(), CRS))
+    for path in tmp_path.glob("there*"):
+        path.unlink()
+    data, _ = plan.read(0, (slice(0, 20), slice(0, 100)))
+    assert np.nansum(data) == 600
+    with pytest.raises(MissingAssetError, match="there_"):
+        plan.read(0, (slice(0, 20), slice(450, 600)))
+
+
+def test_on_bad_goes_on_without_the_item(tmp_path):
+    good = scene(tmp_path, "good", 1, when="2020-06-01T10:00:30Z")
+    bad = scene(tmp_path, "bad", 2)
+    (tmp_path / "bad_red.tif").write_bytes(b"nothing")
+    plan = plan_cube([good, bad], ["red"], valid=CLEAR)
+    told = []
+    data, valid = plan.read(0, on_bad=lambda name, error: told.append((name, error.what)))
+    assert valid.all()
+    assert np.unique(data).tolist() == [1]
+    ((name, what),) = told
+    assert name == "bad"
+    assert "bad_red.tif" in what
+    with pytest.raises(InputError, match="bad_red"):
+        plan.read(0)
+
+
+def test_a_pixel_without_any_band_is_left_to_the_next_item(tmp_path):
+    stored = np.full((20, 30), 7, "u2")
+    stored[:, :10] = 0
+    one = make_item("one", {"red": write_tiff(tmp_path / "1.tif", stored, nodata=0)})
+    two = make_item("two", {"red": write_tiff(tmp_path / "2.tif", np.full((20, 30), 8, "u2"), nodata=0)})
+    data, valid = plan_cube([one, two], ["red"]).read(0)
+    np.testing.assert_array_equal(data[0, 0], [8] * 10 + [7] * 20)
+    assert valid.all()
+
+
+def test_a_band_that_only_some_items_have_is_missing_in_the_others(tmp_path):
+    both = {name: write_tiff(tmp_path / f"{name}.tif", ramp()) for name in ("red", "nir")}
+    one = make_item("one", both, datetime="2020-06-01T10:00:00Z")
+    two = make_item("two", {"red": both["red"]}, datetime="2020-06-03T10:00:00Z")
+    plan = plan_cube([one, two], ["red", "nir"])
+    data, _ = plan.read(1)
+    np.testing.assert_array_equal(data[0], ramp())
+    assert np.isnan(data[1]).all()
