@@ -1,0 +1,157 @@
+"""``swath jobs``: look at jobs, follow, cancel and rerun them."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from swath.cli.edge import JsonOption, emit_json, emit_table, read_settings
+
+app = typer.Typer(
+    add_completion=False, no_args_is_help=True, help="Look at jobs, follow, cancel and rerun them."
+)
+JobArgument = Annotated[
+    str, typer.Argument(metavar="JOB", help="Id of a job, its beginning, or a job folder.")
+]
+
+
+@app.command("list")
+def list_(
+    limit: Annotated[int, typer.Option(min=1, help="How many, the newest first.")] = 20,
+    as_json: JsonOption = False,
+) -> None:
+    """List jobs, the newest first."""
+    from swath.jobs import list_jobs
+
+    found = list_jobs(read_settings(), limit)
+    if as_json:
+        emit_json([{**asdict(each), "progress": each.progress_percent} for each in found])
+        return
+    rows = [
+        (
+            each.id,
+            each.state,
+            f"{each.units_done}/{each.units_total}",
+            each.created,
+            each.message.splitlines()[0][:60],
+        )
+        for each in found
+    ]
+    emit_table(("job", "state", "units", "created", "message"), rows)
+
+
+@app.command()
+def show(job: JobArgument, as_json: JsonOption = False) -> None:
+    """Show a job: state, inputs, where its files are."""
+    from swath.jobs import get_job
+
+    found = get_job(job, read_settings())
+    status = found.status()
+    told = found.folder.job
+    if as_json:
+        emit_json({**asdict(status), "progress": status.progress_percent, "job": told})
+        return
+    print(f"job         {status.id}\nstate       {status.state}\nmessage     {status.message}")
+    print(f"process     {told['process']} {told['process_version']} (swath {told['swath_version']})")
+    print(f"units       {status.units_done} of {status.units_total}\ncreated     {status.created}")
+    print(f"updated     {status.updated}\ncollection  {told['collection']}\nfolder      {status.folder}")
+    for name, value in told["inputs"].items():
+        print(f"  -i {name}={str(value)[:100]}")
+
+
+@app.command()
+def logs(
+    job: JobArgument,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the job ends.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Print a job's log."""
+    from swath.jobs import get_job
+
+    found = get_job(job, read_settings())
+    if as_json:
+        text = found.folder.log_file.read_text() if found.folder.log_file.exists() else ""
+        emit_json({"id": found.id, "log": text})
+        return
+    at = 0
+    with contextlib.suppress(KeyboardInterrupt):
+        while True:
+            final = found.status().state.is_final
+            if found.folder.log_file.exists():
+                with found.folder.log_file.open(encoding="utf-8", errors="replace") as file:
+                    file.seek(at)
+                    sys.stdout.write(file.read())
+                    sys.stdout.flush()
+                    at = file.tell()
+            if final or not follow:
+                break
+            time.sleep(0.5)
+
+
+@app.command()
+def cancel(job: JobArgument, as_json: JsonOption = False) -> None:
+    """End a job; the units that are done are kept."""
+    from swath.jobs import get_job
+
+    status = get_job(job, read_settings()).cancel()
+    emit_json(asdict(status)) if as_json else print(status.message)
+
+
+@app.command()
+def results(job: JobArgument, as_json: JsonOption = False) -> None:
+    """List the items that a job made."""
+    from swath.jobs import get_job
+
+    items = get_job(job, read_settings()).results()
+    if as_json:
+        emit_json({"type": "FeatureCollection", "features": items})
+        return
+    rows = []
+    for each in items:
+        own = next(link["href"] for link in each["links"] if link["rel"] == "self")
+        rows.append((each["id"], each["properties"]["start_datetime"][:10], own))
+    emit_table(("item", "start", "file"), rows)
+
+
+@app.command()
+def rerun(
+    job: JobArgument,
+    workers: Annotated[
+        int, typer.Option(min=0, help="Worker processes (Dask); 0: threads in one process.")
+    ] = 0,
+    detach: Annotated[bool, typer.Option("--detach", help="Leave it running and return at once.")] = False,
+    skip_bad: Annotated[
+        bool, typer.Option("--skip-bad", help="Go on without files that cannot be read.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Go on with a job that failed or was cancelled: only the units that are missing are done."""
+    from swath.cli.run import start_job
+    from swath.jobs import get_job
+
+    found = get_job(job, read_settings())
+    found.require_idle()
+    if skip_bad:
+        found.folder.allow_bad()
+    start_job(found, workers=workers, detach=detach, as_json=as_json, fresh=False)
+
+
+@app.command("exec", hidden=True)
+def exec_(
+    folder: Path,
+    threads: Annotated[int, typer.Option(min=0)] = 0,
+    workers: Annotated[int, typer.Option(min=0)] = 0,
+    settle: Annotated[
+        bool, typer.Option("--settle", help="Also enter results and state into catalog and store.")
+    ] = False,
+) -> None:
+    """Do what a job folder lacks; this is what ``job.sh`` and detached jobs run."""
+    from swath.cli.headless import run_headless
+
+    raise typer.Exit(run_headless(folder, threads=threads, workers=workers, settle=settle))

@@ -1,0 +1,198 @@
+"""``swath run``: runs a process as a job, here in this process, on workers, or detached."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from swath.cli.edge import JsonOption, emit_json, program, read_settings, say
+from swath.model import InputError, NotFoundError
+
+if TYPE_CHECKING:
+    from swath.jobs import Job, Planned
+
+app = typer.Typer(add_completion=False)
+
+
+def parse_assignments(words: list[str]) -> dict[str, Any]:
+    """Read ``name=value`` words; a value is JSON, ``@file`` with JSON in it, or plain text.
+
+    Examples
+    --------
+    >>> parse_assignments(["index=NDVI", "bbox=[1, 2, 3, 4]", "resolution=20"])
+    {'index': 'NDVI', 'bbox': [1, 2, 3, 4], 'resolution': 20}
+    """
+    inputs = {}
+    for word in words:
+        name, equals, text = word.partition("=")
+        if not equals or not name:
+            raise InputError(f"-i: {word!r} is no name=value", fix="write it like -i index=NDVI")
+        inputs[name.strip()] = _parse_value(text)
+    return inputs
+
+
+def _parse_value(text: str) -> Any:
+    if text.startswith("@"):
+        return _read_json(Path(text[1:]).expanduser())
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        return text
+
+
+def _read_json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise NotFoundError(f"inputs: there is no file {str(path)!r}") from error
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"inputs: {str(path)!r} is not JSON ({error})") from error
+
+
+def read_inputs(assignments: list[str], file: Path | None) -> dict[str, Any]:
+    """Put the inputs of a file and of the command line together; the latter win."""
+    inputs = _read_json(file) if file else {}
+    if not isinstance(inputs, dict):
+        raise InputError(f"inputs: {str(file)!r} holds no JSON object")
+    return {**inputs, **parse_assignments(assignments)}
+
+
+@app.command(add_help_option=False)
+def run(
+    context: typer.Context,
+    process: Annotated[str, typer.Argument(help="Name of the process; see `swath processes`.")] = "",
+    inputs: Annotated[
+        list[str] | None,
+        typer.Option("--input", "-i", metavar="NAME=VALUE", help="An input; JSON, plain text, or @file."),
+    ] = None,
+    inputs_file: Annotated[
+        Path | None, typer.Option("--inputs", metavar="FILE.json", help="Inputs in a file; -i wins.")
+    ] = None,
+    on: Annotated[
+        str, typer.Option("--on", metavar="SITE", help="Where to run; see `swath sites list`.")
+    ] = "local",
+    workers: Annotated[
+        int, typer.Option(min=0, help="Worker processes (Dask); 0: threads in one process.")
+    ] = 0,
+    threads: Annotated[int, typer.Option(min=0, help="Threads; 0: as the settings say.")] = 0,
+    output: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="The job folder, with the results.")
+    ] = None,
+    detach: Annotated[
+        bool, typer.Option("--detach", help="Leave the job running and return at once.")
+    ] = False,
+    skip_bad: Annotated[
+        bool, typer.Option("--skip-bad", help="Go on without files that cannot be read.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Tell what would be done, and do nothing.")
+    ] = False,
+    as_json: JsonOption = False,
+    show_help: Annotated[bool, typer.Option("--help", help="Show this; with a process, its inputs.")] = False,
+) -> None:
+    """Run a process on items of a catalog; the results become items of a catalog.
+
+    Example: swath run composite -i collection=sentinel-2-l2a -i datetime=2019 -i index=NDVI -i period=P1M
+    """
+    if show_help or not process:
+        from swath.cli.processes import print_inputs
+
+        print(context.get_help()) if not process else print_inputs(process)
+        return
+    _require_local(on)
+    from swath.jobs import Request, plan, submit
+
+    settings = read_settings()
+    if threads:
+        settings = settings.model_copy(update={"threads": threads})
+    request = Request(process, read_inputs(inputs or [], inputs_file), output, skip_bad)
+    if dry_run:
+        print_plan(plan(request, settings), as_json=as_json)
+        return
+    job = submit(request, settings)
+    start_job(job, workers=workers, detach=detach, as_json=as_json, fresh=True)
+
+
+def _require_local(site: str) -> None:
+    if site != "local":
+        raise NotFoundError(f"sites: there is no site {site!r}", known=("local",))
+
+
+def print_plan(planned: Planned, *, as_json: bool) -> None:
+    """Tell what a job would do."""
+    from swath.cube import format_bytes
+
+    job, work = planned.job, planned.work
+    shapes = [tuple(each.geobox.shape) for each in work.units if each.geobox]
+    grid = next((each.geobox for each in work.units if each.geobox), None)
+    told = {
+        "process": job["process"], "collection": job["collection"], "sources": job["source_collections"],
+        "items": len(planned.items), "start": work.context.get("start"), "end": work.context.get("end"),
+        "crs": str(grid.crs) if grid else None, "resolution": abs(grid.resolution.x) if grid else None,
+        "pixels": sum(height * width for height, width in shapes), "units": len(work.units),
+        "largest_unit": list(max(shapes)) if shapes else None, "unit_bytes": work.unit_bytes,
+    }  # fmt: skip
+    if as_json:
+        emit_json(told)
+        return
+    print(f"process     {told['process']}\nitems       {told['items']} of {', '.join(told['sources'])}")
+    print(f"time        {told['start']} to {told['end']}")
+    if grid:
+        print(f"grid        {told['crs'][:60]}, {told['resolution']:g}; {told['pixels']} pixels")
+    size = f" of up to {max(shapes)[0]} x {max(shapes)[1]} pixels" if shapes else ""
+    print(f"units       {told['units']}{size}, {format_bytes(work.unit_bytes)} of memory each")
+    print(f"results     collection {told['collection']}")
+    say("nothing was written")
+
+
+def start_job(job: Job, *, workers: int, detach: bool, as_json: bool, fresh: bool) -> None:
+    """Run a job in front of the user, or behind, and tell what came of it."""
+    from swath.jobs import resources_of
+
+    resources = resources_of(job.settings, workers)
+    if detach:
+        status = job.detach(resources)
+        if as_json:
+            emit_json({"id": job.id, "state": status.state, "folder": status.folder})
+        else:
+            print(job.id)
+            say(f"started; `swath jobs logs -f {job.id}` follows it, `swath jobs show {job.id}` tells more")
+        return
+    from swath.cli.foreground import run_in_front
+
+    run_in_front(job, resources, fresh=fresh)
+    if as_json:
+        status = job.status()
+        items = [each["id"] for each in job.results()]
+        collection = job.folder.job["collection"]
+        emit_json(
+            {
+                "id": job.id,
+                "state": status.state,
+                "folder": status.folder,
+                "collection": collection,
+                "items": items,
+            }
+        )
+        return
+    print_outcome(job)
+
+
+def print_outcome(job: Job) -> None:
+    """Tell people what a job left and what they can do with it."""
+    items = job.results()
+    collection = job.folder.job["collection"]
+    count = f"{len(items)} item{'s' if len(items) != 1 else ''}"
+    print(f"{count} in the collection {collection}")
+    print(f"files   {job.folder.results}")
+    mosaics = job.folder.results / "mosaic"
+    if mosaics.is_dir():
+        print(f"mosaic  {mosaics}")
+    first = next(each["href"] for each in items[0]["links"] if each["rel"] == "self")
+    say(f"next: {program()} catalog search --collections {collection}")
+    if Path(first).parent.name in job.folder.units:  # a table is made of all units, and not made again
+        say(f"      {program()} rerun {first}")
+    say(f"      {program()} cite {first}")

@@ -1,0 +1,156 @@
+"""Fills the gaps of evenly spaced series, and makes the rasters of their periods."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from pydantic import Field
+
+from swath import kernels
+from swath.processes.inputs import Fill, RasterInputs
+from swath.processes.series import over_rows
+from swath.products import Layer, Raster, quantity_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+    from odc.geo.geobox import GeoBox
+
+    from swath.model import Bin
+    from swath.processes.work import UnitWork
+    from swath.products import Quantity
+
+
+class FillOptions(RasterInputs):
+    """How gaps are filled."""
+
+    fill: Fill = Field(
+        default="none",
+        description="How gaps are filled: none; linear in time; swag, the seasonally weighted mean of all "
+        "observations of the pixel.",
+    )
+    seasonal_attenuation_db: float = Field(
+        default=60.0, ge=0, le=400, description="swag: how much less the opposite season counts, in decibel."
+    )
+    trend_attenuation_db: float = Field(
+        default=20.0,
+        ge=0,
+        le=400,
+        description="swag: how much less the other end of the series counts, in decibel.",
+    )
+    future_weight: float = Field(default=1.0, ge=0, le=1, description="swag: weight of later observations.")
+
+
+def fill_gaps(
+    inputs: FillOptions, layers: Sequence[NDArray[np.float32]], per_year: int, threads: int
+) -> tuple[list[NDArray[np.float32]], NDArray[np.float32]]:
+    """Fill the gaps of evenly spaced series.
+
+    Parameters
+    ----------
+    inputs : FillOptions
+        Method and its numbers.
+    layers : sequence of (time, y, x) float32
+        Variables.
+    per_year : int
+        Images a year.
+    threads : int
+        Threads.
+
+    Returns
+    -------
+    filled : list of (time, y, x) float32
+    quality : (time, y, x) float32, %
+        The lowest of all variables; NaN where one has no value.
+    """
+
+    def filled(stripe: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
+        if inputs.fill == "linear":
+            values, quality = kernels.linear(stripe)
+        else:
+            values, quality = kernels.swag(
+                stripe, images_per_year=per_year, seasonal_attenuation_db=inputs.seasonal_attenuation_db,
+                trend_attenuation_db=inputs.trend_attenuation_db, future_weight=inputs.future_weight,
+            )  # fmt: skip
+        # The file holds whole numbers, and 100 must go on to mean that the value was observed.
+        np.minimum(quality, 99, out=quality, where=quality < 100)
+        return values, quality
+
+    pairs = [over_rows(filled, each, threads) for each in layers]
+    quality = pairs[0][1]
+    for _, other in pairs[1:]:
+        quality = np.minimum(quality, other)
+    return [each for each, _ in pairs], quality
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """One variable over all periods."""
+
+    name: str
+    """Name of the variable."""
+    values: NDArray[np.float32]
+    """(time, y, x)."""
+    quantity: Quantity
+    """How it is stored."""
+
+
+def period_rasters(
+    work: UnitWork,
+    geobox: GeoBox,
+    periods: Sequence[Bin],
+    stacks: Sequence[Stack],
+    quality: NDArray[np.float32] | None,
+    *,
+    about: str,
+    clear: NDArray[np.float32] | None = None,
+    images: Sequence[int] | None = None,
+) -> list[Raster]:
+    """Make one raster for each period, and say how much of it was observed and how much filled.
+
+    Parameters
+    ----------
+    work : UnitWork
+        Names the rasters.
+    geobox : GeoBox
+        Their grid.
+    periods : sequence of Bin
+        Their times.
+    stacks : sequence of Stack
+        Variables.
+    quality : (time, y, x) float32, %, optional
+        100 where observed; a layer of its own.
+    about : str
+        What the variables are, for the titles.
+    clear : (time, y, x) float32, optional
+        Number of clear observations; a layer of its own.
+    images : sequence of int, optional
+        Number of images that each period has.
+    """
+    rasters = []
+    for at, period in enumerate(periods):
+        layers = [Layer(each.name, each.values[at], each.quantity) for each in stacks]
+        observed = np.isfinite(stacks[0].values[at]) if quality is None else quality[at] == 100
+        properties: dict[str, Any] = {"swath:observed_percent": _percent(observed)}
+        if images is not None:
+            properties["swath:images"] = images[at]
+        if quality is not None:
+            layers.append(Layer("quality", quality[at], quantity_of("quality")))
+            properties["swath:filled_percent"] = _percent(~observed & np.isfinite(quality[at]))
+        if clear is not None:
+            layers.append(Layer("count", clear[at], quantity_of("count")))
+        rasters.append(
+            Raster(
+                id=f"{work.name}_{period.label}", start=period.start, end=period.end, layers=tuple(layers),
+                geobox=geobox, properties=properties,
+                title=f"{about}, {period.start:%Y-%m-%d} to {period.end:%Y-%m-%d}",
+            )
+        )  # fmt: skip
+    return rasters
+
+
+def _percent(share: NDArray[np.bool_]) -> float:
+    return round(100 * float(share.mean()), 2)

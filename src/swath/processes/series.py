@@ -1,0 +1,112 @@
+"""Reads the bands and indices of a unit as time series, image by image."""
+
+from __future__ import annotations
+
+import itertools
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from swath.cube import SpectralIndex, bands_for, plan_cube, spectral_index
+from swath.model import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+
+    from swath.cube import CubePlan
+    from swath.processes.inputs import CubeInputs
+    from swath.processes.work import UnitWork
+
+
+class Variables:
+    """The bands and indices that a process works on, and the bands of files that they need."""
+
+    def __init__(self, inputs: CubeInputs, items: Sequence[dict[str, Any]]) -> None:
+        self.indices: dict[str, tuple[SpectralIndex, dict[str, str]]] = {}
+        for name in inputs.index:
+            index = spectral_index(name)
+            self.indices[index.name] = (index, bands_for(index, items))
+        self.own = tuple(dict.fromkeys(inputs.bands))
+        needed = [each for _, chosen in self.indices.values() for each in chosen.values()]
+        self.bands = tuple(dict.fromkeys((*self.own, *needed)))
+        self.names = (*self.own, *self.indices)
+        if not self.names:
+            raise InputError("inputs: bands or an index are needed", fix="-i index=NDVI or -i bands=red,nir")
+
+    def compute(self, data: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Turn the bands of one image into the variables.
+
+        Parameters
+        ----------
+        data : (band, y, x) float32
+            In the order of ``bands``.
+
+        Returns
+        -------
+        (variable, y, x) float32
+            In the order of ``names``.
+        """
+        layer = {name: data[at] for at, name in enumerate(self.bands)}
+        found = [layer[name] for name in self.own]
+        for index, chosen in self.indices.values():
+            found.append(index.compute({letter: layer[band] for letter, band in chosen.items()}))
+        return np.stack(found).astype(np.float32, copy=False)
+
+
+def unit_cube(inputs: CubeInputs, work: UnitWork, bands: Sequence[str]) -> CubePlan:
+    """Plan the cube of one unit."""
+    return plan_cube(
+        work.items, bands, geobox=work.unit.geobox, valid=inputs.valid, own_rules=work.rules,
+        resampling=inputs.resampling, longitude=work.context.get("longitude"),
+    )  # fmt: skip
+
+
+def read_series(cube: CubePlan, variables: Variables, work: UnitWork) -> NDArray[np.float32]:
+    """Read all images of a unit, holding no more of them at once than there are threads.
+
+    Returns
+    -------
+    (variable, time, y, x) float32
+        NaN where no pixel is good.
+    """
+    _, times, height, width = cube.shape
+    series = np.empty((len(variables.names), times, height, width), np.float32)
+
+    def put(at: int) -> None:
+        data, _ = cube.read(at, on_bad=work.leave_out)
+        series[:, at] = variables.compute(data)
+
+    if work.threads == 1:
+        for at in range(times):
+            put(at)
+    else:
+        with ThreadPoolExecutor(work.threads) as pool:
+            list(pool.map(put, range(times)))
+    return series
+
+
+def over_rows(
+    function: Callable[[NDArray[Any]], tuple[NDArray[Any], ...]], series: NDArray[Any], threads: int
+) -> tuple[NDArray[Any], ...]:
+    """Apply a kernel to stripes of rows on threads, and put the results together.
+
+    Parameters
+    ----------
+    function : callable of (..., y, x) array
+        Gives one or more arrays whose last two axes are (y, x) too.
+    series : (..., y, x)
+    threads : int
+        How many stripes; what comes out does not depend on it.
+    """
+    rows = series.shape[-2]
+    count = max(1, min(threads, rows))
+    if count == 1:
+        return function(series)
+    edges = np.linspace(0, rows, count + 1).astype(int)
+    stripes = [series[..., a:b, :] for a, b in itertools.pairwise(edges)]
+    with ThreadPoolExecutor(count) as pool:
+        parts = list(pool.map(function, stripes))
+    return tuple(np.concatenate(each, axis=-2) for each in zip(*parts, strict=True))

@@ -1,0 +1,83 @@
+"""The process ``trend``: slope and significance of each pixel's series."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from pydantic import Field
+
+from swath import kernels
+from swath.model import parse_instant
+from swath.processes.inputs import RasterInputs
+from swath.processes.periods import time_span, years_since
+from swath.processes.registry import PlanLimits, process
+from swath.processes.series import Variables, over_rows, read_series, unit_cube
+from swath.processes.tiling import plan_tiles
+from swath.products import Layer, Raster, quantity_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from swath.processes.work import UnitWork, WorkPlan
+
+
+class TrendInputs(RasterInputs):
+    """Inputs of ``trend``."""
+
+    seasonal: bool = Field(
+        default=True,
+        description="Compare only observations of the same calendar month, so that the season is no trend.",
+    )
+
+
+def _plan(inputs: TrendInputs, items: Sequence[dict[str, Any]], limits: PlanLimits) -> WorkPlan:
+    variables = Variables(inputs, items)
+
+    def bytes_per_pixel(times: int) -> float:
+        return 4.0 * len(variables.names) * (2 * times + 8) + 24 * len(variables.bands) + 64
+
+    return plan_tiles(
+        inputs, items, variables.bands, limits=limits, bytes_per_pixel=bytes_per_pixel,
+        context=time_span(items, inputs.datetime),
+    )  # fmt: skip
+
+
+@process("trend", title="Trend of each pixel", inputs=TrendInputs, plan=_plan)
+def trend(inputs: TrendInputs, work: UnitWork) -> list[Raster]:
+    """Estimate each pixel's change per year (Theil-Sen slope) and its significance (Mann-Kendall test).
+
+    Both in their seasonal forms unless ``seasonal`` is false: only observations of the same month are
+    compared (Hirsch, Slack and Smith 1982).
+    """
+    variables = Variables(inputs, work.items)
+    cube = unit_cube(inputs, work, variables.bands)
+    series = read_series(cube, variables, work)
+    years = years_since(cube.times, work.context["start"])
+    season = np.array([each.time.month - 1 for each in cube.groups]) if inputs.seasonal else None
+
+    def tested(stripe: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
+        slope, _ = kernels.theil_sen(stripe, years, season=season)
+        _, p_value = kernels.mann_kendall(stripe, season=season)
+        count = np.isfinite(stripe).sum(axis=0).astype(np.float32)
+        return slope, p_value, count
+
+    layers = []
+    for name, each in zip(variables.names, series, strict=True):
+        slope, p_value, count = over_rows(tested, each, work.threads)
+        prefix = "" if len(variables.names) == 1 else f"{name}_"
+        layers += [
+            Layer(f"{prefix}slope", slope, quantity_of("slope")),
+            Layer(f"{prefix}p_value", p_value, quantity_of("p_value")),
+            Layer(f"{prefix}count", count, quantity_of("count")),
+        ]
+    start, end = parse_instant(work.context["start"]), parse_instant(work.context["end"])
+    return [
+        Raster(
+            id=f"{work.name}_trend", start=start, end=end, layers=tuple(layers), geobox=cube.geobox,
+            properties={"swath:images": len(cube.groups), "swath:seasonal": inputs.seasonal},
+            title=f"Change of {', '.join(variables.names)} per year, {start:%Y-%m-%d} to {end:%Y-%m-%d}",
+        )
+    ]  # fmt: skip

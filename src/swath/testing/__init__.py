@@ -1,0 +1,1 @@
+"""Fakes, small scenes and contract tests; plug-ins may use them."""
