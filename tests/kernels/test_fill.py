@@ -129,7 +129,7 @@ def test_scikit_maps_series_keeps_what_was_observed(shared_data, method):
         (lambda: swag([1.0], images_per_year=2, trend_attenuation_db=NAN), "trend_attenuation_db.*nan"),
         (lambda: swag([1.0], images_per_year=2, future_weight=-0.1), "future_weight.*-0.1"),
         (lambda: linear([1.0, 2.0], [1.0]), "one for each of the 2 images"),
-        (lambda: linear([1.0, 2.0], [1.0, 1.0]), "each later"),
+        (lambda: linear([1.0, 2.0], [1.0, 1.0]), "each must be later"),
     ],
 )
 def test_wrong_arguments_are_named(call, sentence):

@@ -25,20 +25,22 @@ _INF = np.float32(np.inf)
 
 
 @compiled
-def reduce_rows(series: Columns, order: Index, starts: Index, code: int, out: Columns) -> None:
+def reduce_rows(
+    series: Columns, begin: int, end: int, at: int, order: Index, starts: Index, code: int, out: Columns
+) -> None:
     """Write the sum, mean, count, minimum or maximum of each group into ``out`` (group, pixel)."""
-    pixels = series.shape[1]
     total = np.empty(WIDTH, np.float64)
     seen = np.empty(WIDTH, np.float64)
     sign = np.float64(-1.0 if code == _MAX else 1.0)
     for group in range(starts.size - 1):
-        for first in range(0, pixels, WIDTH):
-            width = min(WIDTH, pixels - first)
+        for first in range(begin, end, WIDTH):
+            width = min(WIDTH, end - first)
+            to = at + first - begin
             for p in range(width):
                 seen[p] = 0.0
                 total[p] = np.inf if code >= _MIN else 0.0
-            for at in range(starts[group], starts[group + 1]):
-                row = series[order[at], first : first + width]
+            for member in range(starts[group], starts[group + 1]):
+                row = series[order[member], first : first + width]
                 if code >= _MIN:
                     for p in range(width):
                         clear = abs(row[p]) < _INF
@@ -50,7 +52,7 @@ def reduce_rows(series: Columns, order: Index, starts: Index, code: int, out: Co
                         clear = abs(row[p]) < _INF
                         total[p] += row[p] if clear else 0.0
                         seen[p] += 1.0 if clear else 0.0
-            target = out[group, first : first + width]
+            target = out[group, to : to + width]
             for p in range(width):
                 value = total[p] / seen[p] if code == _MEAN else sign * total[p]
                 target[p] = value if seen[p] > 0 else _NAN
@@ -59,16 +61,25 @@ def reduce_rows(series: Columns, order: Index, starts: Index, code: int, out: Co
 
 
 @compiled
-def reduce_order(series: Columns, order: Index, starts: Index, backwards: bool, out: Columns) -> None:  # noqa: FBT001 - numba has no keyword-only arguments
+def reduce_order(
+    series: Columns,
+    begin: int,
+    end: int,
+    at: int,
+    order: Index,
+    starts: Index,
+    backwards: bool,  # noqa: FBT001 - numba has no keyword-only arguments
+    out: Columns,
+) -> None:
     """Write the first or last clear observation of each group into ``out`` (group, pixel)."""
     for group in range(starts.size - 1):
-        target = out[group]
+        target = out[group, at : at + end - begin]
         for p in range(target.size):
             target[p] = _NAN
         size = starts[group + 1] - starts[group]
         for step in range(size):
-            at = starts[group + 1] - 1 - step if backwards else starts[group] + step
-            row = series[order[at]]
+            member = starts[group + 1] - 1 - step if backwards else starts[group] + step
+            row = series[order[member], begin:end]
             for p in range(row.size):
                 if abs(row[p]) < _INF and np.isnan(target[p]):
                     target[p] = row[p]
@@ -77,6 +88,9 @@ def reduce_order(series: Columns, order: Index, starts: Index, backwards: bool, 
 @compiled
 def reduce_ranks(
     series: Columns,
+    begin: int,
+    end: int,
+    at: int,
     order: Index,
     starts: Index,
     networks: Index,
@@ -85,7 +99,6 @@ def reduce_ranks(
     out: Columns,
 ) -> None:
     """Write a quantile of each group into ``out`` (group, pixel); gaps sort behind all values."""
-    pixels = series.shape[1]
     longest = 0
     for group in range(starts.size - 1):
         longest = max(longest, starts[group + 1] - starts[group])
@@ -93,13 +106,14 @@ def reduce_ranks(
     seen = np.empty(WIDTH, np.int64)
     for group in range(starts.size - 1):
         size = starts[group + 1] - starts[group]
-        for first in range(0, pixels, WIDTH):
-            width = min(WIDTH, pixels - first)
+        for first in range(begin, end, WIDTH):
+            width = min(WIDTH, end - first)
+            to = at + first - begin
             for p in range(width):
                 seen[p] = 0
-            for at in range(size):
-                row = series[order[starts[group] + at], first : first + width]
-                target = rows[at]
+            for member in range(size):
+                row = series[order[starts[group] + member], first : first + width]
+                target = rows[member]
                 for p in range(width):
                     clear = abs(row[p]) < _INF
                     target[p] = row[p] if clear else _INF
@@ -113,7 +127,7 @@ def reduce_ranks(
                     low[p] = a if a < b else b
                     high[p] = b if a < b else a
             for p in range(width):
-                out[group, first + p] = _at_fraction(rows, p, seen[p], fraction)
+                out[group, to + p] = _at_fraction(rows, p, seen[p], fraction)
 
 
 @compiled
@@ -132,10 +146,16 @@ def _at_fraction(rows: Columns, p: int, size: int, fraction: float) -> np.float3
 
 @compiled
 def choose_medoids(
-    series: NDArray[np.float32], order: Index, starts: Index, out: NDArray[np.float32]
+    series: NDArray[np.float32],
+    begin: int,
+    end: int,
+    at: int,
+    order: Index,
+    starts: Index,
+    out: NDArray[np.float32],
 ) -> None:
     """Write the medoid of each group into ``out`` (band, group, pixel)."""
-    bands, _, pixels = series.shape
+    bands = series.shape[0]
     longest = 0
     for group in range(starts.size - 1):
         longest = max(longest, starts[group + 1] - starts[group])
@@ -143,17 +163,18 @@ def choose_medoids(
     square = np.empty(WIDTH, np.float64)
     for group in range(starts.size - 1):
         members = order[starts[group] : starts[group + 1]]
-        for first in range(0, pixels, WIDTH):
-            width = min(WIDTH, pixels - first)
+        for first in range(begin, end, WIDTH):
+            width = min(WIDTH, end - first)
+            to = at + first - begin
             block = series[:, :, first : first + width]
             _add_distances(block, members, far, square)
             for p in range(width):
                 best = -1
-                for at in range(members.size):
-                    if far[at, p] < (np.inf if best < 0 else far[best, p]):
-                        best = at
+                for member in range(members.size):
+                    if far[member, p] < (np.inf if best < 0 else far[best, p]):
+                        best = member
                 for band in range(bands):
-                    out[band, group, first + p] = block[band, members[best], p] if best >= 0 else _NAN
+                    out[band, group, to + p] = block[band, members[best], p] if best >= 0 else _NAN
 
 
 @compiled

@@ -26,6 +26,9 @@ _ALL = np.float32(100.0)
 @compiled
 def swag_columns(
     series: Columns,
+    begin: int,
+    end: int,
+    at: int,
     taps: Doubles,
     rho: float,
     future_weight: float,
@@ -33,18 +36,19 @@ def swag_columns(
     filled: Columns,
     quality: Columns,
 ) -> None:
-    """Fill (time, pixel) columns: a sweep from the end for the future, one from the start for the past.
+    """Fill columns ``begin:end`` into those from ``at`` on: one sweep from the end, one from the start.
 
     ``ring[i % season]`` holds the sum over the years up to ``i`` of one season's observations, each year
     worth ``rho`` of the next; the taps add up the seasons of one year.
     """
-    times, pixels = series.shape
+    times = series.shape[0]
     season = taps.size
     ring = np.empty((season, 2 * WIDTH), np.float64)
     ahead = np.empty((times, 2 * WIDTH), np.float64)
     past = np.empty(2 * WIDTH, np.float64)
-    for first in range(0, pixels, WIDTH):
-        last = min(first + WIDTH, pixels)
+    for first in range(begin, end, WIDTH):
+        last = min(first + WIDTH, end)
+        to = at + first - begin
         _clear(ring)
         for i in range(times - 1, -1, -1):
             if _take(series[i, first:last], rho, ring[i % season]):
@@ -52,8 +56,8 @@ def swag_columns(
         _clear(ring)
         for i in range(times):
             row = series[i, first:last]
-            target = filled[i, first:last]
-            grade = quality[i, first:last]
+            target = filled[i, to : to + row.size]
+            grade = quality[i, to : to + row.size]
             if _take(row, rho, ring[i % season]):
                 _add_taps(ring, i % season, -1, taps, past)
                 _write(row, past, ahead[i], future_weight, largest[i], target, grade)
@@ -134,21 +138,26 @@ def _write(
 
 
 @compiled
-def linear_columns(series: Columns, at: Doubles, filled: Columns, quality: Columns) -> None:
-    """Fill (time, pixel) columns between the observations at the times ``at``."""
-    times, pixels = series.shape
+def linear_columns(
+    series: Columns, begin: int, end: int, at: int, when: Doubles, filled: Columns, quality: Columns
+) -> None:
+    """Fill the columns ``begin:end`` between the observations at the times ``when``."""
+    times = series.shape[0]
     following = np.empty((times, 3 * WIDTH), np.float64)
     before = np.empty(3 * WIDTH, np.float64)
-    for first in range(0, pixels, WIDTH):
-        last = min(first + WIDTH, pixels)
+    for first in range(begin, end, WIDTH):
+        last = min(first + WIDTH, end)
+        to = at + first - begin
         _forget(before, np.inf)
         for i in range(times - 1, -1, -1):
-            _remember(series[i, first:last], i, at[i], before, following[i])
+            _remember(series[i, first:last], i, when[i], before, following[i])
         _forget(before, -np.inf)
         for i in range(times):
             row = series[i, first:last]
-            _remember(row, i, at[i], before, before)
-            _draw(row, i, at[i], before, following[i], filled[i, first:last], quality[i, first:last])
+            target = filled[i, to : to + row.size]
+            grade = quality[i, to : to + row.size]
+            _remember(row, i, when[i], before, before)
+            _draw(row, i, when[i], before, following[i], target, grade)
 
 
 @compiled

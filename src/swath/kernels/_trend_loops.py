@@ -25,18 +25,21 @@ _SAMPLE = 128
 
 
 @compiled
-def kendall_columns(series: Columns, order: Index, starts: Index, z: Columns, p_value: Columns) -> None:
+def kendall_columns(
+    series: Columns, begin: int, end: int, at: int, order: Index, starts: Index, z: Columns, p_value: Columns
+) -> None:
     """Write the Mann-Kendall score and its two-sided probability for each column."""
     values = np.empty(series.shape[0], np.float32)
-    for pixel in range(series.shape[1]):
+    for pixel in range(begin, end):
+        to = at + pixel - begin
         score = 0
         variance = 0.0
         seen = 0
         largest = 0
         for group in range(starts.size - 1):
             size = 0
-            for at in range(starts[group], starts[group + 1]):
-                value = series[order[at], pixel]
+            for member in range(starts[group], starts[group + 1]):
+                value = series[order[member], pixel]
                 values[size] = value
                 size += 1 if abs(value) < _INF else 0
             rises, ties = _compare(values[:size])
@@ -45,13 +48,13 @@ def kendall_columns(series: Columns, order: Index, starts: Index, z: Columns, p_
             seen += size
             largest = max(largest, size)
         if seen < FEWEST or largest < 2:
-            z[pixel] = _NAN
-            p_value[pixel] = _NAN
+            z[to] = _NAN
+            p_value[to] = _NAN
             continue
         # The score moves in steps of two: one towards 0 is the continuity correction.
         standard = (score - np.sign(score)) / math.sqrt(variance) if score != 0 else 0.0
-        z[pixel] = standard
-        p_value[pixel] = math.erfc(abs(standard) / math.sqrt(2.0))
+        z[to] = standard
+        p_value[to] = math.erfc(abs(standard) / math.sqrt(2.0))
 
 
 @compiled
@@ -75,7 +78,15 @@ def _compare(values: Columns) -> tuple[int, int]:
 
 @compiled
 def slope_columns(
-    series: Columns, at: Doubles, order: Index, starts: Index, slope: Columns, intercept: Columns
+    series: Columns,
+    begin: int,
+    end: int,
+    at: int,
+    years: Doubles,
+    order: Index,
+    starts: Index,
+    slope: Columns,
+    intercept: Columns,
 ) -> None:
     """Write the Theil-Sen slope and intercept of each column."""
     times = order.size
@@ -88,7 +99,8 @@ def slope_columns(
     when = np.empty(times, np.float64)
     stacked = (slopes, values, when)
     middle = np.empty(3, np.float64)
-    for pixel in range(series.shape[1]):
+    for pixel in range(begin, end):
+        to = at + pixel - begin
         seen = 0
         count = 0
         for group in range(starts.size - 1):
@@ -96,17 +108,17 @@ def slope_columns(
             for k in range(starts[group], starts[group + 1]):
                 value = series[order[k], pixel]
                 values[seen] = value
-                when[seen] = at[order[k]]
+                when[seen] = years[order[k]]
                 seen += 1 if abs(value) < _INF else 0
             count = _slopes(values[first:seen], when[first:seen], slopes, count)
         if seen < FEWEST or count == 0:
-            slope[pixel] = _NAN
-            intercept[pixel] = _NAN
+            slope[to] = _NAN
+            intercept[to] = _NAN
             continue
         for k in range(3):  # one place that calls it, and not three, compiles twice as fast
             middle[k] = _median(stacked[k], count if k == 0 else seen)
-        slope[pixel] = middle[0]
-        intercept[pixel] = middle[1] - middle[0] * middle[2]
+        slope[to] = middle[0]
+        intercept[to] = middle[1] - middle[0] * middle[2]
 
 
 @compiled

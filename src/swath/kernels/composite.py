@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from swath.kernels._columns import as_columns, sort_times
+from swath.kernels._columns import as_series, sort_times
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import ArrayLike, NDArray
 
 REDUCERS = ("median", "mean", "min", "max", "percentile", "count", "sum", "first", "last")
@@ -18,7 +20,16 @@ _RANKS = ("median", "percentile")
 
 
 def composite(
-    series: ArrayLike, groups: ArrayLike, count: int, *, reducer: str = "median", percentile: float = 50.0
+    series: ArrayLike,
+    groups: ArrayLike,
+    count: int,
+    *,
+    reducer: str = "median",
+    percentile: float = 50.0,
+    scale: float = 1.0,
+    offset: float = 0.0,
+    nodata: float | None = None,
+    threads: int = 1,
 ) -> NDArray[np.float32]:
     """Reduce the clear observations of each period to one value per pixel.
 
@@ -34,6 +45,10 @@ def composite(
         One of ``REDUCERS``. ``first`` and ``last`` follow the order of the time axis.
     percentile : float, 0 to 100, %
         What ``reducer="percentile"`` takes, between ranks as numpy's ``linear`` method does.
+    scale, offset, nodata : float
+        What turns stored integers into values: number x scale + offset, and the number of a gap.
+    threads : int, >= 1
+        Results do not depend on it.
 
     Returns
     -------
@@ -65,24 +80,35 @@ def composite(
         raise ValueError(f"reducer: {reducer!r} is not known, take one of {', '.join(REDUCERS)}")
     if not 0 <= percentile <= 100:
         raise ValueError(f"percentile: must be between 0 and 100, got {percentile!r}")
-    columns, tail = as_columns(series)
-    order, starts = sort_times(groups, _checked_count(count), columns.shape[0], name="groups")
-    out = np.empty((count, columns.shape[1]), np.float32)
+    given = as_series(series, scale=scale, offset=offset, nodata=nodata)
+    order, starts = sort_times(groups, _checked_count(count), given.times, name="groups")
+    out = given.empty(count)
 
     from swath.kernels import _composite_loops as loops
 
+    loop: Callable[..., None]
+    arguments: tuple[Any, ...]
     if reducer in _RANKS:
         fraction = 0.5 if reducer == "median" else percentile / 100
-        networks, network_starts = _networks(starts)
-        loops.reduce_ranks(columns, order, starts, networks, network_starts, fraction, out)
+        loop, arguments = loops.reduce_ranks, (*_networks(starts), fraction)
     elif reducer in ("first", "last"):
-        loops.reduce_order(columns, order, starts, reducer == "last", out)
+        loop, arguments = loops.reduce_order, (reducer == "last",)
     else:
-        loops.reduce_rows(columns, order, starts, loops.CODES[reducer], out)
-    return out.reshape(count, *tail)
+        loop, arguments = loops.reduce_rows, (loops.CODES[reducer],)
+    given.for_blocks(loop, order, starts, *arguments, out, threads=threads)
+    return given.shaped(out)
 
 
-def medoid(series: ArrayLike, groups: ArrayLike, count: int) -> NDArray[np.float32]:
+def medoid(
+    series: ArrayLike,
+    groups: ArrayLike,
+    count: int,
+    *,
+    scale: float = 1.0,
+    offset: float = 0.0,
+    nodata: float | None = None,
+    threads: int = 1,
+) -> NDArray[np.float32]:
     """Choose for each period the one observation that is nearest to all others of it.
 
     Unlike a median of each band, the result is a spectrum that was really observed.
@@ -95,6 +121,10 @@ def medoid(series: ArrayLike, groups: ArrayLike, count: int) -> NDArray[np.float
         Index of the output period of each image, or -1 to leave the image out.
     count : int, >= 0
         Number of output periods.
+    scale, offset, nodata : float
+        What turns stored integers into values: number x scale + offset, and the number of a gap.
+    threads : int, >= 1
+        Results do not depend on it.
 
     Returns
     -------
@@ -118,14 +148,14 @@ def medoid(series: ArrayLike, groups: ArrayLike, count: int) -> NDArray[np.float
     >>> medoid(series, [0, 0, 0], 1)[:, 0, 0]
     array([2., 1.], dtype=float32)
     """
-    columns, tail = as_columns(series, leading=2)
-    order, starts = sort_times(groups, _checked_count(count), columns.shape[1], name="groups")
-    out = np.empty((columns.shape[0], count, columns.shape[2]), np.float32)
+    given = as_series(series, leading=2, scale=scale, offset=offset, nodata=nodata)
+    order, starts = sort_times(groups, _checked_count(count), given.times, name="groups")
+    out = given.empty(given.array.shape[0], count)
 
     from swath.kernels import _composite_loops as loops
 
-    loops.choose_medoids(columns, order, starts, out)
-    return out.reshape(columns.shape[0], count, *tail)
+    given.for_blocks(loops.choose_medoids, order, starts, out, threads=threads)
+    return given.shaped(out)
 
 
 def _checked_count(count: int) -> int:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from swath.kernels._columns import as_columns
+from swath.kernels._columns import as_series, check_times
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -22,6 +22,10 @@ def swag(
     seasonal_attenuation_db: float = 60.0,
     trend_attenuation_db: float = 20.0,
     future_weight: float = 1.0,
+    scale: float = 1.0,
+    offset: float = 0.0,
+    nodata: float | None = None,
+    threads: int = 1,
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Fill each gap with the weighted mean of all observations of its pixel.
 
@@ -44,6 +48,10 @@ def swag(
         a_e, how much less an observation at the other end of the series counts.
     future_weight : float, >= 0, 1
         What an observation after the gap counts against one before it; 0 uses the past alone.
+    scale, offset, nodata : float
+        What turns stored integers into values: number x scale + offset, and the number of a gap.
+    threads : int, >= 1
+        Results do not depend on it.
 
     Returns
     -------
@@ -73,8 +81,8 @@ def swag(
     >>> quality.min()
     np.float32(100.0)
     """
-    columns, tail = as_columns(series)
-    times = columns.shape[0]
+    given = as_series(series, scale=scale, offset=offset, nodata=nodata)
+    times = given.times
     _check_swag(images_per_year, seasonal_attenuation_db, trend_attenuation_db, future_weight)
     season = int(images_per_year)
     lag = np.arange(max(times, season), dtype=np.float64)
@@ -87,10 +95,11 @@ def swag(
 
     from swath.kernels._fill_loops import swag_columns
 
-    filled, quality = np.empty_like(columns), np.empty_like(columns)
+    filled, quality = given.empty(times), given.empty(times)
     rho = 10 ** (per_step[1] * season)
-    swag_columns(columns, weights[:season], rho, float(future_weight), largest, filled, quality)
-    return filled.reshape(times, *tail), quality.reshape(times, *tail)
+    weighing = weights[:season], rho, float(future_weight), largest
+    given.for_blocks(swag_columns, *weighing, filled, quality, threads=threads)
+    return given.shaped(filled), given.shaped(quality)
 
 
 def _check_swag(season: int, seasonal_db: float, trend_db: float, future_weight: float) -> None:
@@ -104,7 +113,13 @@ def _check_swag(season: int, seasonal_db: float, trend_db: float, future_weight:
 
 
 def linear(
-    series: ArrayLike, times: ArrayLike | None = None
+    series: ArrayLike,
+    times: ArrayLike | None = None,
+    *,
+    scale: float = 1.0,
+    offset: float = 0.0,
+    nodata: float | None = None,
+    threads: int = 1,
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Fill each gap on the straight line between the observations around it.
 
@@ -114,6 +129,10 @@ def linear(
         An observation is where it is finite.
     times : (time,) float64, any unit, optional
         Strictly increasing; even steps unless given.
+    scale, offset, nodata : float
+        What turns stored integers into values: number x scale + offset, and the number of a gap.
+    threads : int, >= 1
+        Results do not depend on it.
 
     Returns
     -------
@@ -135,16 +154,11 @@ def linear(
     >>> quality
     array([ 50., 100.,  50.,  50., 100.], dtype=float32)
     """
-    columns, tail = as_columns(series)
-    count = columns.shape[0]
-    at = np.arange(count, dtype=np.float64) if times is None else np.ascontiguousarray(times, np.float64)
-    if at.shape != (count,):
-        raise ValueError(f"times: one for each of the {count} images is needed, got the shape {at.shape}")
-    if not (np.isfinite(at).all() and (np.diff(at) > 0).all()):
-        raise ValueError("times: must be finite and each later than the one before, sort the images by time")
+    given = as_series(series, scale=scale, offset=offset, nodata=nodata)
+    when = check_times(times, given.times, rising=True)
 
     from swath.kernels._fill_loops import linear_columns
 
-    filled, quality = np.empty_like(columns), np.empty_like(columns)
-    linear_columns(columns, at.copy(), filled, quality)
-    return filled.reshape(count, *tail), quality.reshape(count, *tail)
+    filled, quality = given.empty(given.times), given.empty(given.times)
+    given.for_blocks(linear_columns, when, filled, quality, threads=threads)
+    return given.shaped(filled), given.shaped(quality)

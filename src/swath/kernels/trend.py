@@ -6,14 +6,21 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from swath.kernels._columns import as_columns, sort_times
+from swath.kernels._columns import as_series, check_times, sort_times
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 
 def theil_sen(
-    series: ArrayLike, times: ArrayLike, *, season: ArrayLike | int | None = None
+    series: ArrayLike,
+    times: ArrayLike,
+    *,
+    season: ArrayLike | int | None = None,
+    scale: float = 1.0,
+    offset: float = 0.0,
+    nodata: float | None = None,
+    threads: int = 1,
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Estimate the median slope between all pairs of observations, and the line's intercept.
 
@@ -27,6 +34,10 @@ def theil_sen(
     season : (time,) integer, or int, optional
         Season of each image (below 0: left out), or the number S of images a year for ``i mod S``. Only
         observations of the same season are compared (Hirsch et al. 1982).
+    scale, offset, nodata : float
+        What turns stored integers into values: number x scale + offset, and the number of a gap.
+    threads : int, >= 1
+        Results do not depend on it.
 
     Returns
     -------
@@ -51,24 +62,25 @@ def theil_sen(
     >>> slope.item(), intercept.item()
     (2.0, 1.0)
     """
-    columns, tail = as_columns(series)
-    count = columns.shape[0]
-    at = np.array(times, np.float64)
-    if at.shape != (count,):
-        raise ValueError(f"times: one for each of the {count} images is needed, got the shape {at.shape}")
-    if not np.isfinite(at).all():
-        raise ValueError("times: must be finite, leave out the images without a time")
-    order, starts = _seasons(season, count)
-    slope, intercept = np.empty(columns.shape[1], np.float32), np.empty(columns.shape[1], np.float32)
+    given = as_series(series, scale=scale, offset=offset, nodata=nodata)
+    years = check_times(times, given.times, rising=False)
+    order, starts = _seasons(season, given.times)
 
     from swath.kernels._trend_loops import slope_columns
 
-    slope_columns(columns, at, order, starts, slope, intercept)
-    return slope.reshape(tail), intercept.reshape(tail)
+    slope, intercept = given.empty(), given.empty()
+    given.for_blocks(slope_columns, years, order, starts, slope, intercept, threads=threads)
+    return given.shaped(slope), given.shaped(intercept)
 
 
 def mann_kendall(
-    series: ArrayLike, *, season: ArrayLike | int | None = None
+    series: ArrayLike,
+    *,
+    season: ArrayLike | int | None = None,
+    scale: float = 1.0,
+    offset: float = 0.0,
+    nodata: float | None = None,
+    threads: int = 1,
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Test whether each pixel's series rises or falls throughout.
 
@@ -79,6 +91,10 @@ def mann_kendall(
     season : (time,) integer, or int, optional
         Season of each image (below 0: left out), or the number S of images a year for ``i mod S``. The
         scores and variances of the seasons are added (Hirsch and Slack 1984).
+    scale, offset, nodata : float
+        What turns stored integers into values: number x scale + offset, and the number of a gap.
+    threads : int, >= 1
+        Results do not depend on it.
 
     Returns
     -------
@@ -103,14 +119,14 @@ def mann_kendall(
     >>> round(z.item(), 4), round(p_value.item(), 4)
     (2.6301, 0.0085)
     """
-    columns, tail = as_columns(series)
-    order, starts = _seasons(season, columns.shape[0])
-    z, p_value = np.empty(columns.shape[1], np.float32), np.empty(columns.shape[1], np.float32)
+    given = as_series(series, scale=scale, offset=offset, nodata=nodata)
+    order, starts = _seasons(season, given.times)
 
     from swath.kernels._trend_loops import kendall_columns
 
-    kendall_columns(columns, order, starts, z, p_value)
-    return z.reshape(tail), p_value.reshape(tail)
+    z, p_value = given.empty(), given.empty()
+    given.for_blocks(kendall_columns, order, starts, z, p_value, threads=threads)
+    return given.shaped(z), given.shaped(p_value)
 
 
 def _seasons(season: ArrayLike | int | None, count: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
