@@ -5,7 +5,7 @@ set -eu
 cd "$(dirname "$0")/.."
 
 stamp=.venv/.swath-lock
-want=$(cat requirements.lock pyproject.toml .python-version tools/bootstrap.sh | cksum)
+want=$(cat requirements.lock pyproject.toml .python-version tools/bootstrap.sh hatch_build.py src/swath/kernels/_native/*.[ch] | cksum)
 [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$want" ] && exit 0
 
 say() { printf 'swath: %s\n' "$*" >&2; }

@@ -17,7 +17,7 @@ app = typer.Typer(add_completion=False)
 @app.command()
 def doctor(as_json: JsonOption = False) -> None:
     """Tell what is installed, what is missing, and which settings hold; exit with 2 when it is wrong."""
-    checks = [_settings(), _home(), _gdal(), _proj(), _catalog(), _demo()]
+    checks = [_settings(), _loops(), _home(), _gdal(), _proj(), _catalog(), _demo()]
     wrong = any(not each["ok"] for each in checks)
     if as_json:
         emit_json({"ok": not wrong, "checks": checks})
@@ -44,6 +44,12 @@ def _settings() -> dict[str, Any]:
         f"swath {about['swath']}, Python {about['python']}, settings from {', '.join(files) or 'defaults'}"
     )
     return _check("software", ok=True, found=found)
+
+
+def _loops() -> dict[str, Any]:
+    from swath.kernels.native import describe_loops
+
+    return _check("kernels", ok=True, found=describe_loops())
 
 
 def _home() -> dict[str, Any]:

@@ -1,0 +1,94 @@
+"""The compiled C loops: found once, in the form that fits this CPU; absent where none were built.
+
+``SWATH_NATIVE=no`` in the environment makes swath do without them, ``SWATH_NATIVE=v2`` (``v3``, ``v4``) takes
+a lower level of CPU features: both for comparing, since answers are the same.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Columns = NDArray[np.float32]
+
+_LIBRARY = Path(__file__).parent / "_native" / "swath_native.so"
+
+
+@dataclass(frozen=True, slots=True)
+class Native:
+    """The library, and the level of CPU features that is used of it."""
+
+    library: Any
+    """As ctypes opens it."""
+    level: str
+    """``v2``, ``v3`` or ``v4`` of x86-64; ``base`` elsewhere."""
+
+    def call(self, name: str, *arguments: Any, result: Any = None) -> Any:
+        """Call a C function of this level: arrays go by address, whole numbers as 64 bits, floats as float32.
+
+        The interpreter is free while it runs.
+        """
+        found = getattr(self.library, f"{name}_{self.level}")
+        found.restype = result
+        return found(*(_argument(each) for each in arguments))
+
+    def swag(
+        self, block: Columns, begin: int, end: int, at: int, taps: Columns, rho: float, future_weight: float,
+        largest: Columns, filled: Columns, quality: Columns,
+    ) -> None:  # fmt: skip
+        """Do what `swath.kernels._fill_loops.swag_columns` does, to the bit."""
+        times, stride = block.shape
+        size = self.call("swag_scratch", times, taps.size, result=ctypes.c_int64)
+        self.call(
+            "swag", block, stride, begin, end, at, filled, quality, filled.shape[1], times, taps.size, taps,
+            rho, future_weight, largest, np.empty(size, np.uint8),
+        )  # fmt: skip
+
+
+def _argument(value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        return ctypes.c_void_p(value.ctypes.data)
+    return ctypes.c_int64(value) if isinstance(value, int) else ctypes.c_float(value)
+
+
+@cache
+def native() -> Native | None:
+    """Open the compiled loops; None where there are none, or this CPU is too old for them."""
+    wanted = os.environ.get("SWATH_NATIVE", "")
+    if wanted == "no":
+        return None
+    try:
+        library = ctypes.CDLL(str(_LIBRARY))
+    except OSError:  # not built, or for another machine
+        return None
+    levels = ("base",) if hasattr(library, "cpu_level_base") else ("v2", "v3", "v4")
+    has = getattr(library, f"cpu_level_{levels[0]}")()
+    usable = levels if levels == ("base",) else levels[: max(has - 1, 0)]
+    if not usable:
+        return None
+    return Native(library, wanted if wanted in usable else usable[-1])
+
+
+def describe_loops() -> str:
+    """Tell which loops the kernels use, for people.
+
+    Examples
+    --------
+    >>> describe_loops().split()[0] in ("compiled", "numba")
+    True
+    """
+    found = native()
+    if found is None:
+        return (
+            "numba (no compiled loops here)" if os.environ.get("SWATH_NATIVE") != "no" else "numba (as asked)"
+        )
+    return f"compiled C, {found.level if found.level == 'base' else f'x86-64-{found.level}'}"

@@ -1,0 +1,83 @@
+"""The compiled loops give the bits of numba's, at each level of CPU features, and swath does without them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from swath.kernels import native as module
+from swath.kernels import swag
+from swath.kernels.native import Native, describe_loops, native
+
+
+def levels():
+    """Name the levels that this machine can run."""
+    found = native()
+    if found is None:
+        return []
+    return [found.level] if found.level == "base" else ["v2", "v3", "v4"][: int(found.level[1:]) - 1]
+
+
+def gappy(times, pixels, seed):
+    rng = np.random.default_rng(seed)
+    series = rng.normal(0, 1, (times, pixels)).astype("f4")
+    series[rng.random(series.shape) < rng.random(pixels)] = np.nan
+    series[:1, ::7] = np.inf
+    if pixels >= 3:
+        series[:, :3] = np.nan, 0.5, -0.0
+    return series
+
+
+@pytest.mark.skipif(native() is None, reason="no compiled loops were built here, or they are switched off")
+@pytest.mark.parametrize(
+    ("times", "pixels", "options"),
+    [
+        (138, 1000, {"images_per_year": 6}),
+        (40, 31, {"images_per_year": 6, "future_weight": 0.0}),
+        (60, 333, {"images_per_year": 23, "future_weight": 0.1}),
+        (7, 70, {"images_per_year": 12, "trend_attenuation_db": 0.0}),
+        (30, 64, {"images_per_year": 1}),
+        (31, 65, {"images_per_year": 2, "seasonal_attenuation_db": 100.0}),
+        (1, 5, {"images_per_year": 3}),
+        (0, 5, {"images_per_year": 3}),
+        (5, 0, {"images_per_year": 3}),
+    ],
+)
+def test_compiled_swag_has_the_bits_of_numbas(monkeypatch, times, pixels, options):
+    series = gappy(times, pixels, seed=times)
+    made = {}
+    for level in levels():
+        used = Native(native().library, level)
+        monkeypatch.setattr(module, "native", lambda used=used: used)
+        made[level] = swag(series, **options)
+    monkeypatch.setattr(module, "native", lambda: None)
+    filled, quality = swag(series, **options)
+    assert made
+    for ours, grade in made.values():
+        np.testing.assert_array_equal(ours.view("u4"), filled.view("u4"))
+        np.testing.assert_array_equal(grade.view("u4"), quality.view("u4"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("wanted", "said"), [("no", "numba (as asked)"), ("", describe_loops())])
+def test_the_environment_chooses_the_loops(wanted, said):
+    code = "from swath.kernels.native import describe_loops; print(describe_loops())"
+    environment = {**os.environ, "SWATH_NATIVE": wanted}
+    told = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=60, check=True
+    )
+    assert told.stdout.strip() == said
+
+
+def test_without_a_library_numba_is_used(monkeypatch, tmp_path):
+    monkeypatch.setattr(module, "_LIBRARY", tmp_path / "absent.so")
+    native.cache_clear()
+    try:
+        assert native() is None
+        assert describe_loops() == "numba (no compiled loops here)"
+    finally:
+        native.cache_clear()
