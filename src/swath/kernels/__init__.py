@@ -2,6 +2,15 @@
 
 from swath.kernels.composite import REDUCERS, composite, medoid
 from swath.kernels.fill import linear, swag
-from swath.kernels.trend import mann_kendall, theil_sen
+from swath.kernels.trend import mann_kendall, theil_sen, theil_sen_interval
 
-__all__ = ["REDUCERS", "composite", "linear", "mann_kendall", "medoid", "swag", "theil_sen"]
+__all__ = [
+    "REDUCERS",
+    "composite",
+    "linear",
+    "mann_kendall",
+    "medoid",
+    "swag",
+    "theil_sen",
+    "theil_sen_interval",
+]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -58,7 +58,7 @@ def kendall_columns(
 
 
 @compiled
-def _compare(values: Columns) -> tuple[int, int]:
+def _compare(values: NDArray[Any]) -> tuple[int, int]:
     """Count rises less falls over all pairs, and the ties' part t (t - 1) (2 t + 5) of the variance."""
     score = 0
     ties = 0
@@ -89,36 +89,110 @@ def slope_columns(
     intercept: Columns,
 ) -> None:
     """Write the Theil-Sen slope and intercept of each column."""
-    times = order.size
-    pairs = 0
-    for group in range(starts.size - 1):
-        size = starts[group + 1] - starts[group]
-        pairs += size * (size - 1) // 2
-    slopes = np.empty(max(pairs, times), np.float64)
-    values = np.empty(times, np.float64)
-    when = np.empty(times, np.float64)
+    slopes = np.empty(_most_pairs(starts), np.float64)
+    kept = np.empty(slopes.size, np.float64)
+    values = np.empty(order.size, np.float64)
+    when = np.empty(order.size, np.float64)
     stacked = (slopes, values, when)
     middle = np.empty(3, np.float64)
+    sizes = np.empty(starts.size, np.int64)
     for pixel in range(begin, end):
         to = at + pixel - begin
-        seen = 0
-        count = 0
-        for group in range(starts.size - 1):
-            first = seen
-            for k in range(starts[group], starts[group + 1]):
-                value = series[order[k], pixel]
-                values[seen] = value
-                when[seen] = years[order[k]]
-                seen += 1 if abs(value) < _INF else 0
-            count = _slopes(values[first:seen], when[first:seen], slopes, count)
+        seen, count = _gather(series, pixel, years, order, starts, values, when, sizes, slopes)
         if seen < FEWEST or count == 0:
             slope[to] = _NAN
             intercept[to] = _NAN
             continue
         for k in range(3):  # one place that calls it, and not three, compiles twice as fast
-            middle[k] = _median(stacked[k], count if k == 0 else seen)
+            size = count if k == 0 else seen
+            middle[k] = _between(stacked[k], size, (size - 1) // 2, size // 2, kept)
         slope[to] = middle[0]
         intercept[to] = middle[1] - middle[0] * middle[2]
+
+
+@compiled
+def interval_columns(
+    series: Columns,
+    begin: int,
+    end: int,
+    at: int,
+    years: Doubles,
+    order: Index,
+    starts: Index,
+    quantile: float,
+    bounds: Columns,
+) -> None:
+    """Write lower bound, median and upper bound of the slopes into ``bounds`` (3, pixel)."""
+    slopes = np.empty(_most_pairs(starts), np.float64)
+    kept = np.empty(slopes.size, np.float64)
+    values = np.empty(order.size, np.float64)
+    when = np.empty(order.size, np.float64)
+    sizes = np.empty(starts.size, np.int64)
+    ranks = np.empty((3, 2), np.int64)
+    for pixel in range(begin, end):
+        to = at + pixel - begin
+        seen, count = _gather(series, pixel, years, order, starts, values, when, sizes, slopes)
+        if seen < FEWEST or count == 0:
+            for k in range(3):
+                bounds[k, to] = _NAN
+            continue
+        half = quantile * math.sqrt(_variance(values, when, sizes)) / 2.0
+        for k in range(2):
+            ranks[0, k] = max(int(np.rint(0.5 * count - half)) - 1, 0)
+            ranks[1, k] = (count - 1 + k) // 2
+            ranks[2, k] = min(int(np.rint(0.5 * count + half)), count - 1)
+        for k in range(3):
+            bounds[k, to] = _between(slopes, count, ranks[k, 0], ranks[k, 1], kept)
+
+
+@compiled
+def _most_pairs(starts: Index) -> int:
+    """Count the pairs within the seasons when nothing is missing; at least the number of times."""
+    pairs = 0
+    for group in range(starts.size - 1):
+        size = starts[group + 1] - starts[group]
+        pairs += size * (size - 1) // 2
+    return max(pairs, int(starts[-1]))
+
+
+@compiled
+def _gather(
+    series: Columns,
+    pixel: int,
+    years: Doubles,
+    order: Index,
+    starts: Index,
+    values: Doubles,
+    when: Doubles,
+    sizes: Index,
+    slopes: Doubles,
+) -> tuple[int, int]:
+    """List one column's observations season by season, and the slopes within each; give both numbers."""
+    seen = 0
+    count = 0
+    for group in range(starts.size - 1):
+        first = seen
+        for k in range(starts[group], starts[group + 1]):
+            value = series[order[k], pixel]
+            values[seen] = value
+            when[seen] = years[order[k]]
+            seen += 1 if abs(value) < _INF else 0
+        sizes[group] = seen - first
+        count = _slopes(values[first:seen], when[first:seen], slopes, count)
+    return seen, count
+
+
+@compiled
+def _variance(values: Doubles, when: Doubles, sizes: Index) -> float:
+    """Add up the seasons' variances of Kendall's score, less the part of ties in values and in times."""
+    total = 0
+    first = 0
+    for group in range(sizes.size - 1):
+        size = sizes[group]
+        total += size * (size - 1) * (2 * size + 5)
+        total -= _compare(values[first : first + size])[1] + _compare(when[first : first + size])[1]
+        first += size
+    return max(total, 0) / 18.0
 
 
 @compiled
@@ -141,46 +215,56 @@ def _slopes(values: Doubles, when: Doubles, slopes: Doubles, count: int) -> int:
 
 
 @compiled
-def _median(values: Doubles, count: int) -> float:
-    """Find the median of the first ``count`` values, whose order it changes."""
-    low = (count - 1) // 2
-    high = count // 2
+def _between(values: Doubles, count: int, low: int, high: int, kept: Doubles) -> float:
+    """Give the mean of the values of two ranks, equal or neighbours, of the first ``count`` values.
+
+    They stay as they are; ``kept`` has room for as many.
+    """
+    source = values
     while count > 4 * _SAMPLE:
-        floor, ceiling = _bracket(values, count)
+        floor, ceiling = _bracket(source, count, low)
         below = 0
         within = 0
         for i in range(count):
-            below += 1 if values[i] < floor else 0
-            within += 1 if values[i] <= ceiling else 0
+            below += 1 if source[i] < floor else 0
+            within += 1 if source[i] <= ceiling else 0
         within -= below
         if low < below or high >= below + within or within > count // 2:
             break  # the guess was wrong, or many are equal: search all that is left
-        kept = 0
+        filled = 0
         for i in range(count):
-            value = values[i]
-            values[kept] = value
-            kept += 1 if floor <= value <= ceiling else 0
+            value = source[i]
+            kept[filled] = value
+            filled += 1 if floor <= value <= ceiling else 0
+        source = kept
         count = within
         low -= below
         high -= below
-    upper = _select(values, high, count)
+    for i in range(count):
+        kept[i] = source[i]
+    upper = _select(kept, high, count)
     lower = upper
     if low < high:
-        lower = values[0]
+        lower = kept[0]
         for i in range(1, high):
-            lower = max(lower, values[i])
+            lower = max(lower, kept[i])
     return 0.5 * (lower + upper)
 
 
 @compiled
-def _bracket(values: Doubles, count: int) -> tuple[float, float]:
-    """Guess two values that the median lies between, from an even sample."""
+def _bracket(values: Doubles, count: int, rank: int) -> tuple[float, float]:
+    """Guess two values that the value of a rank lies between, from an even sample."""
     sample = np.empty(_SAMPLE, np.float64)
     for i in range(_SAMPLE):
         sample[i] = values[i * count // _SAMPLE]
-    # Ranks spread by sqrt(128) / 2 = 5.7 around the middle: 16 is nearly three times that.
-    ceiling = _select(sample, _SAMPLE // 2 + 16, _SAMPLE)
-    floor = _select(sample, _SAMPLE // 2 - 17, _SAMPLE // 2 + 16)
+    # Ranks spread by sqrt(128) / 2 = 5.7 at most around the true one: 16 is nearly three times that.
+    middle = rank * _SAMPLE // count
+    floor = -np.inf
+    ceiling = np.inf
+    if middle + 16 < _SAMPLE:
+        ceiling = _select(sample, middle + 16, _SAMPLE)
+    if middle >= 17:
+        floor = _select(sample, middle - 17, min(middle + 16, _SAMPLE))
     return floor, ceiling
 
 
