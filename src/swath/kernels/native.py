@@ -53,6 +53,32 @@ class Native:
             rho, future_weight, largest, np.empty(size, np.uint8),
         )  # fmt: skip
 
+    def place(
+        self, block: NDArray[np.uint8], width: int, samples: int, sample: int, predictor: int,
+        window: tuple[int, int, int, int], target: NDArray[Any],
+    ) -> None:  # fmt: skip
+        """Undo the predictor of a block of a TIFF file, and place a part of one of its layers.
+
+        Parameters
+        ----------
+        block : (bytes,) uint8
+            Lines of ``width`` pixels of ``samples`` numbers of the target's type; used up for predictor 3.
+        width, samples, sample : int
+            Form of the block, and which of its layers is wanted.
+        predictor : int, 1 to 3
+            As TIFF numbers them.
+        window : (first_row, last_row, first, last)
+            Lines and pixels that are wanted.
+        target : (y, x), any type of 1, 2, 4 or 8 bytes
+            Where they go; pixels of a line side by side.
+        """
+        status = self.call(
+            "place", block, width, samples, sample, target.itemsize, predictor, *window, target,
+            target.strides[0], result=ctypes.c_int,
+        )  # fmt: skip
+        if status:
+            raise ValueError(f"predictor: {predictor} with numbers of {target.itemsize} bytes is not known")
+
 
 def _argument(value: Any) -> Any:
     if isinstance(value, np.ndarray):

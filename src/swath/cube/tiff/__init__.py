@@ -1,0 +1,9 @@
+"""Our own reader of TIFF files: headers are kept, blocks fetched together and decoded on threads.
+
+It reads what Earth observation archives hold; `Unsupported` says what it does not, and GDAL then reads that.
+"""
+
+from swath.cube.tiff.file import TiffFile, open_tiff, read_together
+from swath.cube.tiff.header import MalformedError, Unsupported
+
+__all__ = ["MalformedError", "TiffFile", "Unsupported", "open_tiff", "read_together"]
