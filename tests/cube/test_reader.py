@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import rasterio
@@ -22,9 +24,15 @@ def box(shape, *, pixel=10.0, corner=CORNER, crs=CRS):
 
 
 def read(path, geobox, resampling="nearest", **item):
-    sources = band_sources(make_item("one", {"red": path}, **item))
+    return read_item(path, make_item("one", {"red": path}, **item), geobox, resampling)
+
+
+def read_item(path, item, geobox, resampling="nearest"):
+    """Read all layers of an item's file: stored numbers, and where there are any."""
     with open_raster(str(path)) as file:
-        return file.read(sources, geobox, resampling=resampling)
+        pixels = file.place(band_sources(item), geobox, resampling=resampling)
+    present = [pixels.present(layer) for layer in range(len(pixels.data))]
+    return SimpleNamespace(data=pixels.data, present=np.stack(present))
 
 
 @pytest.mark.parametrize(
@@ -165,8 +173,7 @@ def test_each_layer_of_a_file_has_its_own_nodata(tmp_path):
     item = make_item(
         "one", {"two": path}, bands={"two": [{"name": "a", "nodata": 1}, {"name": "b", "nodata": 102}]}
     )
-    with open_raster(str(path)) as file:
-        pixels = file.read(band_sources(item), box((20, 30)))
+    pixels = read_item(path, item, box((20, 30)))
     assert np.argwhere(~pixels.present).tolist() == [[0, 0, 0], [1, 0, 1]]
 
 
@@ -217,7 +224,7 @@ def test_a_bad_file_is_named_with_what_is_wrong(tmp_path, harm, kind, told, pixe
     sources = band_sources(make_item("one", {"red": path}))
     harm(path)
     with pytest.raises(kind, match=told) as error, open_raster(str(path)) as file:
-        file.read(sources, box((150, 200), pixel=pixel), resampling="bilinear")
+        file.place(sources, box((150, 200), pixel=pixel), resampling="bilinear")
     assert str(path) in error.value.what
     assert "--skip-bad" in error.value.fix
 
@@ -229,4 +236,4 @@ def test_a_layer_that_the_file_lacks_is_told(tmp_path):
         pytest.raises(UnreadableAssetError, match="has 1 layers, its item says 2"),
         open_raster(str(path)) as file,
     ):
-        file.read(band_sources(item)[1:], box((2, 2)))
+        file.place(band_sources(item)[1:], box((2, 2)))

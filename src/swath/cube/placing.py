@@ -9,16 +9,15 @@ from __future__ import annotations
 
 import math
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, TypeGuard
 
 import numpy as np
 import rasterio
 from rasterio.enums import Resampling
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.warp import reproject
-from rasterio.windows import Window
 
 from swath.model import InputError
 
@@ -29,6 +28,8 @@ if TYPE_CHECKING:
     from odc.geo.geobox import GeoBox
 
     from swath.cube.sources import BandSource
+
+    Window = tuple[int, int, int, int]
 
 # rasterio silences this of its own arrays in memory, but in a way that fails when two threads warp at once.
 warnings.filterwarnings("ignore", message="Dataset has no geotransform", category=NotGeoreferencedWarning)
@@ -47,8 +48,17 @@ class Pixels:
 
     data: NDArray[Any]
     """(layer, y, x), stored numbers, of the file's own type."""
-    present: NDArray[np.bool_]
-    """(layer, y, x) True where the file has a number that is not nodata."""
+    covered: NDArray[np.bool_] | None
+    """(layer, y, x) True where the file has a number, nodata or not; None: everywhere."""
+    nodata: tuple[float | None, ...] = ()
+    """For each layer the number that marks a missing pixel; none where gaps are not covered already."""
+
+    def present(self, layer: int) -> NDArray[np.bool_]:
+        """Tell where a layer has a number that is not nodata: (y, x)."""
+        shape = self.data.shape[1:]
+        present = np.ones(shape, bool) if self.covered is None else self.covered[layer]
+        number = self.nodata[layer] if self.nodata else None
+        return present if number is None else present & ~_equals(self.data[layer], number)
 
 
 def same_crs(said: str, found: Any) -> bool:
@@ -64,12 +74,42 @@ def _equal_crs(said: str, wkt: str) -> bool:
         raise InputError(f"item: {said!r} is no coordinate reference system") from error
 
 
-def place(dataset: Any, sources: Sequence[BandSource], geobox: GeoBox, resampling: str) -> Pixels:
+class Stored(Protocol):
+    """An open file: its grid, its numbers, and GDAL's view of it for what must be warped."""
+
+    crs: Any
+    transform: Any
+    height: int
+    width: int
+
+    def dtype_of(self, layer: int) -> np.dtype[Any]:
+        """Give the type of a layer's numbers; layers count from 1."""
+
+    def nodata_of(self, layer: int) -> float | None:
+        """Give the number that marks a missing pixel."""
+
+    def has_mask(self) -> bool:
+        """Tell whether the file has a mask or an alpha layer."""
+
+    def has_points(self) -> bool:
+        """Tell whether control points place the file, and no transform."""
+
+    def read(self, layers: list[int], window: Window) -> NDArray[Any]:
+        """Read stored numbers: (layer, y, x)."""
+
+    def read_mask(self, layers: list[int], window: Window) -> NDArray[np.bool_]:
+        """Read where pixels are present: (layer, y, x)."""
+
+    def gdal(self) -> Any:
+        """Open the file with rasterio."""
+
+
+def place(file: Stored, sources: Sequence[BandSource], geobox: GeoBox, resampling: str) -> Pixels:
     """Bring layers of an open file onto a geobox.
 
     Parameters
     ----------
-    dataset : rasterio.DatasetReader
+    file : Stored
         The file.
     sources : sequence of BandSource
         Its layers.
@@ -84,18 +124,19 @@ def place(dataset: Any, sources: Sequence[BandSource], geobox: GeoBox, resamplin
         (layer, y, x), in the order of ``sources``.
     """
     indexes = [each.index for each in sources]
-    nodata = [
-        each.nodata if each.nodata is not None else dataset.nodatavals[each.index - 1] for each in sources
-    ]
-    lattice = _lattice(dataset, geobox)
-    if lattice is not None and (resampling == "nearest" or lattice.is_shift):
-        pixels = _pick(dataset, indexes, nodata, geobox, lattice)
+    nodata = [each.nodata if each.nodata is not None else file.nodata_of(each.index) for each in sources]
+    lattice = _lattice(file, geobox)
+    if picks(lattice, resampling):
+        pixels = _pick(file, indexes, nodata, geobox, lattice)
     else:
-        pixels = _warp(dataset, indexes, nodata, geobox, resampling)
-    for layer, number in enumerate(nodata):
-        if number is not None and pixels.data.dtype == dataset.dtypes[indexes[layer] - 1]:
-            pixels.present[layer] &= ~_equals(pixels.data[layer], number)
-    return pixels
+        pixels = _warp(file.gdal(), indexes, nodata, geobox, resampling)
+    marked = pixels.data.dtype == file.dtype_of(indexes[0])  # else gaps became NaN on the way
+    return replace(pixels, nodata=tuple(nodata)) if marked else pixels
+
+
+def picks(lattice: _Lattice | None, resampling: str) -> TypeGuard[_Lattice]:
+    """Tell whether pixels are taken as they are: from parallel axes, by the nearest or onto the same grid."""
+    return lattice is not None and (resampling == "nearest" or lattice.is_shift)
 
 
 def _equals(data: NDArray[Any], number: float) -> NDArray[np.bool_]:
@@ -136,12 +177,12 @@ class _Lattice:
         )
 
 
-def _lattice(dataset: Any, geobox: GeoBox) -> _Lattice | None:
+def _lattice(stored: Stored, geobox: GeoBox) -> _Lattice | None:
     """Lay the target on the file's grid; None when the CRS differs or either is rotated."""
-    file, target = dataset.transform, geobox.transform
-    if file.b or file.d or target.b or target.d or dataset.gcps[0]:
+    file, target = stored.transform, geobox.transform
+    if file.b or file.d or target.b or target.d or stored.has_points():
         return None
-    if not same_crs(str(geobox.crs), dataset.crs):
+    if not same_crs(str(geobox.crs), stored.crs):
         return None
     return _Lattice(
         (target.c - file.c) / file.a, (target.f - file.f) / file.e, target.a / file.a, target.e / file.e
@@ -158,33 +199,30 @@ def _centres(start: float, step: float, count: int) -> NDArray[np.int64]:
 
 
 def _pick(
-    dataset: Any, indexes: list[int], nodata: list[float | None], geobox: GeoBox, lattice: _Lattice
+    file: Stored, indexes: list[int], nodata: list[float | None], geobox: GeoBox, lattice: _Lattice
 ) -> Pixels:
     """Take the nearest file pixel for each target pixel."""
     height, width = geobox.shape
     rows = _centres(lattice.y, lattice.step_y, height)
     columns = _centres(lattice.x, lattice.step_x, width)
-    in_rows = (rows >= 0) & (rows < dataset.height)
-    in_columns = (columns >= 0) & (columns < dataset.width)
-    data = np.zeros((len(indexes), height, width), dataset.dtypes[indexes[0] - 1])
+    in_rows = (rows >= 0) & (rows < file.height)
+    in_columns = (columns >= 0) & (columns < file.width)
+    masked = all(each is None for each in nodata) and file.has_mask()
+    if lattice.is_shift and in_rows.all() and in_columns.all() and rows.size and columns.size:
+        window = int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1
+        data = file.read(indexes, window)
+        return Pixels(data, file.read_mask(indexes, window) if masked else None)
+    data = np.zeros((len(indexes), height, width), file.dtype_of(indexes[0]))
     present = np.zeros(data.shape, bool)
     if in_rows.any() and in_columns.any():
         rows, columns = rows[in_rows], columns[in_columns]
         top, left = int(rows.min()), int(columns.min())
-        window = Window(left, top, int(columns.max()) - left + 1, int(rows.max()) - top + 1)
-        stored = dataset.read(indexes, window=window)
+        window = top, int(rows.max()) + 1, left, int(columns.max()) + 1
         target = np.ix_(range(len(indexes)), np.flatnonzero(in_rows), np.flatnonzero(in_columns))
         taken = np.ix_(range(len(indexes)), rows - top, columns - left)
-        data[target] = stored[taken]
-        present[target] = True
-        if all(each is None for each in nodata) and _has_mask(dataset):
-            present[target] &= dataset.read_masks(indexes, window=window)[taken] > 0
+        data[target] = file.read(indexes, window)[taken]
+        present[target] = file.read_mask(indexes, window)[taken] if masked else True
     return Pixels(data, present)
-
-
-def _has_mask(dataset: Any) -> bool:
-    flags = {each.name for layer in dataset.mask_flag_enums for each in layer}
-    return bool(flags & {"per_dataset", "alpha"})
 
 
 def _warp(
@@ -229,7 +267,7 @@ def _warped(
     if resampling != "nearest":
         return Pixels(data, np.isfinite(data))
     if missing is not None:
-        return Pixels(data, np.ones(data.shape, bool))
+        return Pixels(data, None)
     covered = np.repeat(data[-1:] != 0, len(indexes), axis=0)
     return Pixels(data[:-1], covered)
 

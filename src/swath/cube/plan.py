@@ -24,6 +24,7 @@ from swath.cube.sources import (
     unknown_band,
 )
 from swath.cube.valid import ValidRule, parse_rule, rule_for
+from swath.kernels.values import to_values
 from swath.model import (
     InputError,
     MissingAssetError,
@@ -187,20 +188,25 @@ def _paint(
 
         good = ~valid
         if item.quality is not None and item.rule is not None:
-            quality = file_of(item.quality).read([item.quality], geobox)
-            good &= quality.present[0] & item.rule.apply(quality.data[0])
+            quality = file_of(item.quality).place([item.quality], geobox)
+            good &= quality.present(0)
+            good &= item.rule.apply(quality.data[0])
             if not good.any():
                 return
-        values = np.full(data.shape, np.nan, np.float32)
+        first = not valid.any()  # then values go to their place at once, else only where there are none yet
+        values = data if first else np.full(data.shape, np.nan, np.float32)
+        seen = np.zeros(valid.shape, bool)
         for numbers, sources in _by_file(item.bands):
-            pixels = file_of(sources[0]).read(sources, geobox, resampling=resampling)
+            pixels = file_of(sources[0]).place(sources, geobox, resampling=resampling)
             for layer, (number, source) in enumerate(zip(numbers, sources, strict=True)):
-                stored = pixels.data[layer].astype(np.float64)
-                scaled = (stored * source.scale + source.offset).astype(np.float32)
-                values[number] = np.where(pixels.present[layer], scaled, np.nan)
-    good &= np.isfinite(values).any(axis=0)
-    np.copyto(data, values, where=good)
-    valid |= good
+                wanted = good if pixels.covered is None else good & pixels.covered[layer]
+                nodata = pixels.nodata[layer] if pixels.nodata else None
+                to_values(
+                    pixels.data[layer], wanted, values[number], seen,
+                    scale=source.scale, offset=source.offset, nodata=nodata,
+                )  # fmt: skip
+    np.copyto(data, np.nan if first else values, where=~seen if first else seen)
+    valid |= seen
 
 
 def _by_file(bands: Sequence[BandSource | None]) -> list[tuple[list[int], list[BandSource]]]:

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import rasterio
 from rasterio.errors import RasterioError
+from rasterio.windows import Window
 
 from swath.cube.placing import place, same_crs
+from swath.cube.tiff import MalformedError, TiffFile, Unsupported, open_tiff
 from swath.model import MissingAssetError, SwathError, UnreadableAssetError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from numpy.typing import NDArray
     from odc.geo.geobox import GeoBox
 
     from swath.cube.placing import Pixels
@@ -28,22 +33,96 @@ _GDAL = {
 }
 
 
+log = logging.getLogger(__name__)
+
+
 class RasterFile:
-    """An open raster file.
+    """An open raster file: read by our own reader where that can, by GDAL where not.
 
     Parameters
     ----------
     href : str
         Path or address.
-    dataset : rasterio.DatasetReader
-        The open file.
+    files : contextlib.ExitStack
+        Closes what is opened.
+
+    Raises
+    ------
+    RasterioError
+        GDAL cannot open it either.
     """
 
-    def __init__(self, href: str, dataset: Any) -> None:
+    def __init__(self, href: str, files: contextlib.ExitStack) -> None:
         self.href = href
-        self._dataset = dataset
+        self._files = files
+        self._dataset: Any = None
+        self._tiff: TiffFile | None = None
+        try:
+            self._tiff = open_tiff(href)
+            files.callback(self._tiff.close)
+        except (Unsupported, MalformedError, OSError) as error:
+            self._leave_to_gdal(error)
+        found = self._tiff or self.gdal()
+        self.crs, self.transform = found.crs, found.transform
+        self.height, self.width, self.count = int(found.height), int(found.width), int(found.count)
 
-    def read(self, sources: Sequence[BandSource], geobox: GeoBox, *, resampling: str = "nearest") -> Pixels:
+    def _leave_to_gdal(self, reason: Exception) -> None:
+        log.debug("GDAL reads %s: %s", self.href, reason)
+        self._tiff = None
+
+    @property
+    def by_gdal(self) -> bool:
+        """True where our own reader does not read it."""
+        return self._tiff is None
+
+    def gdal(self) -> Any:
+        """Open the file with rasterio, once."""
+        if self._dataset is None:
+            self._files.enter_context(rasterio.Env(**_GDAL))
+            self._dataset = self._files.enter_context(rasterio.open(self.href, sharing=False))
+        return self._dataset
+
+    def dtype_of(self, layer: int) -> np.dtype[Any]:
+        """Give the type of a layer's numbers; layers count from 1."""
+        return self._tiff.dtype if self._tiff else np.dtype(self.gdal().dtypes[layer - 1])
+
+    def nodata_of(self, layer: int) -> float | None:
+        """Give the number that marks a missing pixel, as the file says."""
+        if self._tiff:
+            return self._tiff.nodata
+        number: float | None = self.gdal().nodatavals[layer - 1]
+        return number
+
+    def has_mask(self) -> bool:
+        """Tell whether the file has a mask or an alpha layer."""
+        if self._tiff:
+            return self._tiff.has_mask
+        flags = {each.name for layer in self.gdal().mask_flag_enums for each in layer}
+        return bool(flags & {"per_dataset", "alpha"})
+
+    def has_points(self) -> bool:
+        """Tell whether control points place the file, and no transform."""
+        return self._tiff is None and bool(self.gdal().gcps[0])
+
+    def read(self, layers: list[int], window: tuple[int, int, int, int]) -> NDArray[Any]:
+        """Read stored numbers: (layer, y, x)."""
+        if self._tiff:
+            try:
+                return self._tiff.read([each - 1 for each in layers], window)
+            except (Unsupported, MalformedError, OSError) as error:
+                self._leave_to_gdal(error)  # it may know better; if not, it says what is wrong
+        return np.asarray(self.gdal().read(layers, window=_gdal_window(window)))
+
+    def read_mask(self, layers: list[int], window: tuple[int, int, int, int]) -> NDArray[np.bool_]:
+        """Read where pixels are present: (layer, y, x)."""
+        if self._tiff:
+            try:
+                return np.repeat(self._tiff.read_mask(window)[np.newaxis], len(layers), axis=0)
+            except (Unsupported, MalformedError, OSError) as error:
+                self._leave_to_gdal(error)
+        return np.asarray(self.gdal().read_masks(layers, window=_gdal_window(window)) > 0)
+
+    def place(self, sources: Sequence[BandSource], geobox: GeoBox, *, resampling: str = "nearest") -> Pixels:
         """Read layers onto a geobox.
 
         Parameters
@@ -65,11 +144,16 @@ class RasterFile:
         UnreadableAssetError
             The file is cut short, lacks a layer, or contradicts its item.
         """
-        _check_agrees(self._dataset, sources)
+        _check_agrees(self, sources)
         try:
-            return place(self._dataset, sources, geobox, resampling)
+            return place(self, sources, geobox, resampling)
         except RasterioError as error:
             raise describe_failure(self.href, error) from error
+
+
+def _gdal_window(window: tuple[int, int, int, int]) -> Window:
+    top, bottom, left, right = window
+    return Window(left, top, right - left, bottom - top)
 
 
 @contextlib.contextmanager
@@ -83,13 +167,12 @@ def open_raster(href: str) -> Iterator[RasterFile]:
     UnreadableAssetError
         The file is no raster.
     """
-    with rasterio.Env(**_GDAL):
+    with contextlib.ExitStack() as files:
         try:
-            dataset = rasterio.open(href, sharing=False)
+            file = RasterFile(href, files)
         except RasterioError as error:
             raise describe_failure(href, error) from error
-        with dataset:
-            yield RasterFile(href, dataset)
+        yield file
 
 
 def describe_failure(href: str, error: Exception) -> SwathError:
@@ -109,21 +192,21 @@ def describe_failure(href: str, error: Exception) -> SwathError:
     )
 
 
-def _check_agrees(dataset: Any, sources: Sequence[BandSource]) -> None:
+def _check_agrees(file: RasterFile, sources: Sequence[BandSource]) -> None:
     """Refuse a file that is not what its item says: a wrong position would go unseen into a product."""
     said = sources[0]
     where = f"asset: {said.href!r}"
     fix = "correct the item, or leave the asset out with --skip-bad"
-    if max(each.index for each in sources) > dataset.count:
+    if max(each.index for each in sources) > file.count:
         most = max(each.index for each in sources)
-        raise UnreadableAssetError(f"{where} has {dataset.count} layers, its item says {most}", fix=fix)
-    if dataset.crs is None:
+        raise UnreadableAssetError(f"{where} has {file.count} layers, its item says {most}", fix=fix)
+    if file.crs is None:
         raise UnreadableAssetError(f"{where} has no coordinate reference system", fix=fix)
-    if said.crs and not same_crs(said.crs, dataset.crs):
-        found = dataset.crs.to_string()
+    if said.crs and not same_crs(said.crs, file.crs):
+        found = file.crs.to_string()
         raise UnreadableAssetError(f"{where} is in {found[:60]}, its item says {said.crs[:60]}", fix=fix)
-    if said.transform and not _same_transform(said.transform, dataset.transform):
-        found, wanted = [round(each, 6) for each in dataset.transform[:6]], list(said.transform)
+    if said.transform and not _same_transform(said.transform, file.transform):
+        found, wanted = [round(each, 6) for each in file.transform[:6]], list(said.transform)
         raise UnreadableAssetError(f"{where} lies at {found}, its item says {wanted}", fix=fix)
 
 

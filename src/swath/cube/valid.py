@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -67,6 +68,11 @@ class ValidRule(BaseModel):
         >>> ValidRule(band="QA", bits_clear=(1,)).apply(np.array([0, 1, 2, 3])).tolist()
         [True, True, False, False]
         """
+        if quality.dtype.kind in "u" and quality.dtype.itemsize <= 2:
+            return np.asarray(_table(self, quality.dtype.str)[quality])
+        return self._apply(quality)
+
+    def _apply(self, quality: NDArray[Any]) -> NDArray[np.bool_]:
         good = np.ones(quality.shape, bool)
         if self.values is not None:
             good &= np.isin(quality, self.values)
@@ -83,6 +89,12 @@ class ValidRule(BaseModel):
         if self.max is not None:
             good &= quality <= self.max
         return good
+
+
+@lru_cache(maxsize=64)
+def _table(rule: ValidRule, dtype: str) -> NDArray[np.bool_]:
+    """Apply a rule to every number of a small type: looking up is faster than computing."""
+    return rule._apply(np.arange(np.iinfo(dtype).max + 1, dtype=dtype))
 
 
 def parse_rule(rule: Mapping[str, Any] | ValidRule) -> ValidRule:

@@ -33,7 +33,9 @@ class Native:
     """``v2``, ``v3`` or ``v4`` of x86-64; ``base`` elsewhere."""
 
     def call(self, name: str, *arguments: Any, result: Any = None) -> Any:
-        """Call a C function of this level: arrays go by address, whole numbers as 64 bits, floats as float32.
+        """Call a C function of this level: arrays by address, whole numbers in 64 bits, floats as float.
+
+        numpy's float64 goes as double.
 
         The interpreter is free while it runs.
         """
@@ -79,11 +81,27 @@ class Native:
         if status:
             raise ValueError(f"predictor: {predictor} with numbers of {target.itemsize} bytes is not known")
 
+    def has(self, name: str) -> bool:
+        """Tell whether there is a C function of this name."""
+        return hasattr(self.library, f"{name}_{self.level}")
+
+    def values(
+        self, name: str, stored: NDArray[Any], good: NDArray[np.bool_], nodata: float | None, scale: float,
+        offset: float, out: Columns, seen: NDArray[np.bool_],
+    ) -> None:  # fmt: skip
+        """Do what `swath.kernels.values.to_values` does, for contiguous arrays."""
+        self.call(
+            name, stored, good, int(nodata is not None), np.float64(nodata or 0.0), np.float64(scale),
+            np.float64(offset), out, seen, out.size,
+        )  # fmt: skip
+
 
 def _argument(value: Any) -> Any:
     if isinstance(value, np.ndarray):
         return ctypes.c_void_p(value.ctypes.data)
-    return ctypes.c_int64(value) if isinstance(value, int) else ctypes.c_float(value)
+    if isinstance(value, int):
+        return ctypes.c_int64(value)
+    return ctypes.c_double(value) if isinstance(value, np.float64) else ctypes.c_float(value)
 
 
 @cache

@@ -244,7 +244,7 @@ def _batches(blocks: Sequence[_Block]) -> Iterator[list[_Block]]:
 
 
 def _fetched(batch: Sequence[_Block]) -> list[tuple[_Block, Any]]:
-    """Fetch blocks: those of one file in requests that are in flight together, and files beside each other."""
+    """Fetch blocks: those of one file by requests that are in flight together, and files side by side."""
     files = [list(each) for _, each in itertools.groupby(batch, key=lambda block: block.part.file.href)]
 
     def fetch(blocks: list[_Block]) -> list[tuple[_Block, Any]]:

@@ -49,10 +49,11 @@ SUBFILE, FILL_ORDER, EXTRA_SAMPLES, SAMPLE_FORMAT, JPEG_TABLES = 254, 266, 338, 
 GDAL_NODATA, LERC_PARAMETERS = 42113, 50674
 GEO_TAGS = (33550, 33922, 34264, 34735, 34736, 34737)
 """Pixel scale, tie points, transformation, GeoKeys and their numbers and texts."""
+_KEPT = (JPEG_TABLES, GDAL_NODATA, LERC_PARAMETERS, *GEO_TAGS)
 _USED = {
     WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC, STRIP_OFFSETS, SAMPLES, ROWS_PER_STRIP, STRIP_COUNTS,
     PLANAR, PREDICTOR, TILE_WIDTH, TILE_HEIGHT, TILE_OFFSETS, TILE_COUNTS, SUBFILE, FILL_ORDER,
-    EXTRA_SAMPLES, SAMPLE_FORMAT, JPEG_TABLES, GDAL_NODATA, LERC_PARAMETERS, *GEO_TAGS,
+    EXTRA_SAMPLES, SAMPLE_FORMAT, *_KEPT,
 }  # fmt: skip
 
 
@@ -232,7 +233,7 @@ class _Fields:
             place = self.read(offset, length)
         if dtype.kind == "S":
             return place[:length]
-        return np.frombuffer(place, dtype.newbyteorder(self.order), count)
+        return np.frombuffer(place, np.dtype(self.order + dtype.str[1:]), count)
 
 
 def _image(tags: dict[int, Any], order: str) -> TiffImage:
@@ -266,7 +267,7 @@ def _image(tags: dict[int, Any], order: str) -> TiffImage:
         block_width=block[0], block_height=block[1], tiled=tiled, offsets=offsets, counts=counts,
         reduced=bool(subfile & 1), mask=bool(subfile & 4),
         extra=tuple(int(each) for each in tags.get(EXTRA_SAMPLES, ())[:samples]),
-        tags={key: tags[key] for key in (JPEG_TABLES, GDAL_NODATA, LERC_PARAMETERS, *GEO_TAGS) if key in tags},
+        tags={key: tags[key] for key in _KEPT if key in tags},
     )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Where the bytes of a file come from: local files by pread, HTTP and S3 by ranges that are fetched together."""
+"""Where the bytes of a file come from: local files by pread, HTTP and S3 by ranges fetched together."""
 
 from __future__ import annotations
 
@@ -138,7 +138,7 @@ class RemoteFile:
             raise OSError(" ".join(str(error).split())[:300]) from error
 
     def close(self) -> None:
-        """Connections belong to the store, which is kept."""
+        """Do nothing: connections belong to the store, which is kept."""
 
 
 @lru_cache(maxsize=64)
