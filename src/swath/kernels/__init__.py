@@ -1,5 +1,6 @@
 """Fast array functions for time series: arrays in, arrays out; numpy and numba alone, no I/O."""
 
+from swath.kernels.breaks import Breaks, Stability, breakpoints, stability_test
 from swath.kernels.composite import REDUCERS, composite, medoid
 from swath.kernels.fill import linear, swag
 from swath.kernels.smooth import savitzky_golay, whittaker, whittaker_auto
@@ -7,11 +8,15 @@ from swath.kernels.trend import mann_kendall, theil_sen, theil_sen_interval
 
 __all__ = [
     "REDUCERS",
+    "Breaks",
+    "Stability",
+    "breakpoints",
     "composite",
     "linear",
     "mann_kendall",
     "medoid",
     "savitzky_golay",
+    "stability_test",
     "swag",
     "theil_sen",
     "theil_sen_interval",

@@ -105,7 +105,7 @@ def slope_columns(
             continue
         for k in range(3):  # one place that calls it, and not three, compiles twice as fast
             size = count if k == 0 else seen
-            middle[k] = _between(stacked[k], size, (size - 1) // 2, size // 2, kept)
+            middle[k] = between(stacked[k], size, (size - 1) // 2, size // 2, kept)
         slope[to] = middle[0]
         intercept[to] = middle[1] - middle[0] * middle[2]
 
@@ -142,7 +142,7 @@ def interval_columns(
             ranks[1, k] = (count - 1 + k) // 2
             ranks[2, k] = min(int(np.rint(0.5 * count + half)), count - 1)
         for k in range(3):
-            bounds[k, to] = _between(slopes, count, ranks[k, 0], ranks[k, 1], kept)
+            bounds[k, to] = between(slopes, count, ranks[k, 0], ranks[k, 1], kept)
 
 
 @compiled
@@ -215,7 +215,7 @@ def _slopes(values: Doubles, when: Doubles, slopes: Doubles, count: int) -> int:
 
 
 @compiled
-def _between(values: Doubles, count: int, low: int, high: int, kept: Doubles) -> float:
+def between(values: Doubles, count: int, low: int, high: int, kept: Doubles) -> float:
     """Give the mean of the values of two ranks, equal or neighbours, of the first ``count`` values.
 
     They stay as they are; ``kept`` has room for as many.
