@@ -3,15 +3,18 @@
 from swath.kernels.breaks import Breaks, Stability, breakpoints, stability_test
 from swath.kernels.composite import REDUCERS, composite, medoid
 from swath.kernels.fill import linear, swag
+from swath.kernels.harmonic import Harmonic, harmonic
 from swath.kernels.smooth import savitzky_golay, whittaker, whittaker_auto
 from swath.kernels.trend import mann_kendall, theil_sen, theil_sen_interval
 
 __all__ = [
     "REDUCERS",
     "Breaks",
+    "Harmonic",
     "Stability",
     "breakpoints",
     "composite",
+    "harmonic",
     "linear",
     "mann_kendall",
     "medoid",
