@@ -2,6 +2,7 @@
 
 from swath.kernels.breaks import Breaks, Stability, breakpoints, stability_test
 from swath.kernels.composite import REDUCERS, composite, medoid
+from swath.kernels.convolve import convolve
 from swath.kernels.fill import linear, swag
 from swath.kernels.harmonic import Harmonic, harmonic
 from swath.kernels.smooth import savitzky_golay, whittaker, whittaker_auto
@@ -14,6 +15,7 @@ __all__ = [
     "Stability",
     "breakpoints",
     "composite",
+    "convolve",
     "harmonic",
     "linear",
     "mann_kendall",

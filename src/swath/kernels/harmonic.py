@@ -64,9 +64,9 @@ def harmonic(
     Harmonic
         ``coefficients`` (1 + trend + 2 harmonics, ...) as ``a, b, c_1, s_1, c_2, s_2, ...``, ``fitted``
         (time, ...), ``rmse`` (...) and ``observations`` (...), float32. A wave's amplitude is
-        ``hypot(c, s)``, its greatest value comes at ``arctan2(s, c) / (2 pi h) * period``. NaN for pixels with
-        fewer observations than coefficients, or whose observations do not tell two terms apart (waves of
-        more than half the images of a season, all observations at the same time).
+        ``hypot(c, s)``, its greatest value comes at ``arctan2(s, c) / (2 pi h) * period``. NaN for pixels
+        with fewer observations than coefficients, or whose observations do not tell two terms apart (waves
+        of more than half the images of a season, all observations at the same time).
 
     Raises
     ------
