@@ -5,6 +5,7 @@ from swath.kernels.composite import REDUCERS, composite, medoid
 from swath.kernels.convolve import convolve
 from swath.kernels.fill import linear, swag
 from swath.kernels.harmonic import Harmonic, harmonic
+from swath.kernels.phenology import Seasons, phenology
 from swath.kernels.smooth import savitzky_golay, whittaker, whittaker_auto
 from swath.kernels.trend import mann_kendall, theil_sen, theil_sen_interval
 
@@ -12,6 +13,7 @@ __all__ = [
     "REDUCERS",
     "Breaks",
     "Harmonic",
+    "Seasons",
     "Stability",
     "breakpoints",
     "composite",
@@ -20,6 +22,7 @@ __all__ = [
     "linear",
     "mann_kendall",
     "medoid",
+    "phenology",
     "savitzky_golay",
     "stability_test",
     "swag",
