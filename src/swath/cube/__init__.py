@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from swath.cube.cost import CubeCost, format_bytes
 from swath.cube.given import item_dicts, parse_geometry
 from swath.cube.indices import SpectralIndex, bands_for, spectral_index
-from swath.cube.plan import CubePlan, plan_cube
+from swath.cube.plan import CubePlan, block_edges, plan_cube
 from swath.cube.valid import ValidRule, parse_rule, rule_for
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ __all__ = [
     "SwathAccessor",
     "ValidRule",
     "bands_for",
+    "block_edges",
     "format_bytes",
     "item_dicts",
     "lazy_cube",

@@ -125,7 +125,7 @@ def place(file: Stored, sources: Sequence[BandSource], geobox: GeoBox, resamplin
     """
     indexes = [each.index for each in sources]
     nodata = [each.nodata if each.nodata is not None else file.nodata_of(each.index) for each in sources]
-    lattice = _lattice(file, geobox)
+    lattice = lattice_of(file, geobox)
     if picks(lattice, resampling):
         pixels = _pick(file, indexes, nodata, geobox, lattice)
     else:
@@ -134,7 +134,7 @@ def place(file: Stored, sources: Sequence[BandSource], geobox: GeoBox, resamplin
     return replace(pixels, nodata=tuple(nodata)) if marked else pixels
 
 
-def picks(lattice: _Lattice | None, resampling: str) -> TypeGuard[_Lattice]:
+def picks(lattice: Lattice | None, resampling: str) -> TypeGuard[Lattice]:
     """Tell whether pixels are taken as they are: from parallel axes, by the nearest or onto the same grid."""
     return lattice is not None and (resampling == "nearest" or lattice.is_shift)
 
@@ -157,7 +157,7 @@ def _holds(dtype: np.dtype[Any], number: float) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class _Lattice:
+class Lattice:
     """How a target grid lies on a file's grid, in the file's pixels, when their axes are parallel."""
 
     x: float
@@ -177,14 +177,14 @@ class _Lattice:
         )
 
 
-def _lattice(stored: Stored, geobox: GeoBox) -> _Lattice | None:
+def lattice_of(stored: Stored, geobox: GeoBox) -> Lattice | None:
     """Lay the target on the file's grid; None when the CRS differs or either is rotated."""
     file, target = stored.transform, geobox.transform
     if file.b or file.d or target.b or target.d or stored.has_points():
         return None
     if not same_crs(str(geobox.crs), stored.crs):
         return None
-    return _Lattice(
+    return Lattice(
         (target.c - file.c) / file.a, (target.f - file.f) / file.e, target.a / file.a, target.e / file.e
     )
 
@@ -199,7 +199,7 @@ def _centres(start: float, step: float, count: int) -> NDArray[np.int64]:
 
 
 def _pick(
-    file: Stored, indexes: list[int], nodata: list[float | None], geobox: GeoBox, lattice: _Lattice
+    file: Stored, indexes: list[int], nodata: list[float | None], geobox: GeoBox, lattice: Lattice
 ) -> Pixels:
     """Take the nearest file pixel for each target pixel."""
     height, width = geobox.shape

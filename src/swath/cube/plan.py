@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -34,7 +34,7 @@ from swath.model import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from numpy.typing import NDArray
     from odc.geo.geobox import GeoBox
@@ -96,6 +96,13 @@ class CubePlan:
     def times(self) -> NDArray[np.datetime64]:
         """(time,) datetime64[ns], UTC."""
         return np.array([each.time.replace(tzinfo=None) for each in self.groups], "datetime64[ns]")
+
+    def without(self, ids: Collection[str]) -> CubePlan:
+        """Give the plan without some items; images stay, and may be empty."""
+        groups = (
+            Group(each.time, tuple(item for item in each.items if item.id not in ids)) for each in self.groups
+        )
+        return replace(self, groups=tuple(groups))
 
     def explain(self, chunks: tuple[int, int] | None = None) -> CubeCost:
         """Say what reading takes, before anything is read.
@@ -218,6 +225,42 @@ def _by_file(bands: Sequence[BandSource | None]) -> list[tuple[list[int], list[B
             numbers.append(number)
             sources.append(source)
     return list(files.values())
+
+
+def block_edges(plan: CubePlan, side: int) -> tuple[list[int], list[int]]:
+    """Find where to cut a cube's grid so that a block of its files lies in few pieces.
+
+    Parameters
+    ----------
+    plan : CubePlan
+        The cube.
+    side : int, pixels
+        Where to cut when the files have no blocks on this grid, and the least that is worth a cut.
+
+    Returns
+    -------
+    tuple of (list of int, list of int)
+        Rows and columns, from 0 to the end of the grid: along the blocks of the first file that can be read.
+    """
+    height, width = plan.geobox.shape
+    for source in (each for group in plan.groups for item in group.items for each in item.bands if each):
+        try:
+            with open_raster(source.href) as file:
+                found = file.blocks_on(plan.geobox)
+        except (MissingAssetError, UnreadableAssetError):
+            continue
+        if found is None:
+            break
+        (top, tall), (left, wide) = found
+        return _edges(height, top, tall, side), _edges(width, left, wide, side)
+    return _edges(height, 0, side, side), _edges(width, 0, side, side)
+
+
+def _edges(length: int, first: int, step: int, least: int) -> list[int]:
+    """List 0, the cuts at first + n step (fewer where steps are small), and the end."""
+    step *= max(1, least // step)
+    inner = range(first % step or step, length, step)
+    return [0, *inner, length]
 
 
 def plan_cube(

@@ -12,7 +12,7 @@ import rasterio
 from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
-from swath.cube.placing import place, same_crs
+from swath.cube.placing import lattice_of, place, same_crs
 from swath.cube.tiff import MalformedError, TiffFile, Unsupported, open_tiff
 from swath.model import MissingAssetError, SwathError, UnreadableAssetError
 
@@ -121,6 +121,17 @@ class RasterFile:
             except (Unsupported, MalformedError, OSError) as error:
                 self._leave_to_gdal(error)
         return np.asarray(self.gdal().read_masks(layers, window=_gdal_window(window)) > 0)
+
+    def blocks_on(self, geobox: GeoBox) -> tuple[tuple[int, int], tuple[int, int]] | None:
+        """Tell where blocks of this file lie on a geobox with the same pixels: (first edge, size) in y and x.
+
+        None where the pixels are not the same, or GDAL reads the file.
+        """
+        lattice = lattice_of(self, geobox)
+        if self._tiff is None or lattice is None or not lattice.is_shift:
+            return None
+        image = self._tiff.image
+        return (-round(lattice.y), image.block_height), (-round(lattice.x), image.block_width)
 
     def place(self, sources: Sequence[BandSource], geobox: GeoBox, *, resampling: str = "nearest") -> Pixels:
         """Read layers onto a geobox.

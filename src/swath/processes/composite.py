@@ -10,11 +10,12 @@ from pydantic import Field
 from swath import kernels
 from swath.kernels import REDUCERS
 from swath.model import parse_period
+from swath.processes.columns import over_columns
 from swath.processes.filling import FillOptions, Stack, fill_gaps, period_rasters
 from swath.processes.inputs import Period, one_of
 from swath.processes.periods import groups_of, periods_of, time_span
 from swath.processes.registry import PlanLimits, process
-from swath.processes.series import Variables, over_rows, read_series, unit_cube
+from swath.processes.series import Variables, unit_cube
 from swath.processes.tiling import plan_tiles
 from swath.products import quantity_of
 
@@ -50,13 +51,16 @@ def _plan(inputs: CompositeInputs, items: Sequence[dict[str, Any]], limits: Plan
     context = time_span(items, inputs.datetime)
     periods, count = len(periods_of(context, inputs.period)), len(variables.names)
 
-    def bytes_per_pixel(times: int) -> float:
-        scratch = 24 * len(variables.bands) + 64
-        return 4.0 * (count * (2 * times + 4 * periods) + 2 * periods) + scratch
+    def bytes_per_pixel(_times: int) -> float:
+        return 4.0 * periods * (count + 2) + 64
+
+    def column_bytes(times: int) -> float:
+        return 4.0 * (count * (times + 3 * periods) + times + 2 * periods) + 24 * len(variables.bands) + 64
 
     return plan_tiles(
-        inputs, items, variables.bands, limits=limits, bytes_per_pixel=bytes_per_pixel, context=context
-    )
+        inputs, items, variables.bands, limits=limits, bytes_per_pixel=bytes_per_pixel,
+        column_bytes=column_bytes, context=context,
+    )  # fmt: skip
 
 
 @process("composite", title="Composites for each period", inputs=CompositeInputs, plan=_plan)
@@ -71,12 +75,18 @@ def composite(inputs: CompositeInputs, work: UnitWork) -> list[Raster]:
     cube = unit_cube(inputs, work, variables.bands)
     periods = periods_of(work.context, inputs.period)
     groups = groups_of(cube, periods)
-    series = read_series(cube, variables, work)
-    layers, clear = _reduced(inputs, series, groups, len(periods), work.threads)
-    del series
-    quality = None
-    if inputs.fill != "none":
-        layers, quality = fill_gaps(inputs, layers, parse_period(inputs.period).per_year(), work.threads)
+    count, filling = len(variables.names), inputs.fill != "none"
+
+    def compute(series: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+        clear = _count_clear(series, groups, len(periods))
+        layers = _reduced(inputs, series, groups, len(periods))
+        if not filling:
+            return [clear, *layers]
+        layers, quality = fill_gaps(inputs, layers, parse_period(inputs.period).per_year())
+        return [clear, *layers, quality]
+
+    clear, *rest = over_columns(cube, variables, work, compute)
+    layers, quality = rest[:count], rest[count] if filling else None
     quantities = [quantity_of(_RESULT.get(inputs.reducer, name)) for name in variables.names]
     stacks = [Stack(*each) for each in zip(variables.names, layers, quantities, strict=True)]
     about = f"{', '.join(variables.names)}, {inputs.reducer}"
@@ -87,23 +97,20 @@ def composite(inputs: CompositeInputs, work: UnitWork) -> list[Raster]:
 
 
 def _reduced(
-    inputs: CompositeInputs, series: NDArray[np.float32], groups: NDArray[np.int64], count: int, threads: int
-) -> tuple[list[NDArray[np.float32]], NDArray[np.float32]]:
-    """Reduce each variable; and count the images in which all variables are clear."""
-
-    def counted(stripe: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
-        together = np.where(np.isfinite(stripe).all(axis=0), np.float32(1), np.float32(np.nan))
-        return (kernels.composite(together, groups, count, reducer="count"),)
-
-    def medoid(stripe: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
-        return tuple(kernels.medoid(stripe, groups, count))
-
-    def reduced(stripe: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
-        return (
-            kernels.composite(stripe, groups, count, reducer=inputs.reducer, percentile=inputs.percentile),
-        )
-
-    (clear,) = over_rows(counted, series, threads)
+    inputs: CompositeInputs, series: NDArray[np.float32], groups: NDArray[np.int64], count: int
+) -> list[NDArray[np.float32]]:
+    """Reduce each variable of (variable, time, y, x) to (period, y, x)."""
     if inputs.reducer == "medoid":
-        return list(over_rows(medoid, series, threads)), clear
-    return [over_rows(reduced, each, threads)[0] for each in series], clear
+        return list(kernels.medoid(series, groups, count))
+    return [
+        kernels.composite(each, groups, count, reducer=inputs.reducer, percentile=inputs.percentile)
+        for each in series
+    ]
+
+
+def _count_clear(series: NDArray[np.float32], groups: NDArray[np.int64], count: int) -> NDArray[np.float32]:
+    """Count the images of each period in which all variables are clear: (period, y, x)."""
+    together = series[0]
+    if len(series) > 1:
+        together = np.where(np.isfinite(series).all(axis=0), np.float32(1), np.float32(np.nan))
+    return kernels.composite(together, groups, count, reducer="count")

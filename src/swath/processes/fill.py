@@ -8,16 +8,19 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from swath.model import InputError, parse_period
+from swath.processes.columns import over_columns
 from swath.processes.filling import FillOptions, Stack, fill_gaps, period_rasters
 from swath.processes.inputs import Fill, Period
 from swath.processes.periods import groups_of, periods_of, time_span
 from swath.processes.registry import PlanLimits, process
-from swath.processes.series import Variables, read_series, unit_cube
+from swath.processes.series import Variables, unit_cube
 from swath.processes.tiling import plan_tiles
 from swath.products import quantity_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from numpy.typing import NDArray
 
     from swath.processes.work import UnitWork, WorkPlan
     from swath.products import Raster
@@ -44,12 +47,16 @@ def _plan(inputs: FillInputs, items: Sequence[dict[str, Any]], limits: PlanLimit
     context = time_span(items, inputs.datetime)
     periods, count = len(periods_of(context, inputs.period)), len(variables.names)
 
-    def bytes_per_pixel(times: int) -> float:
-        return 4.0 * count * (times + 6 * periods) + 24 * len(variables.bands) + 64
+    def bytes_per_pixel(_times: int) -> float:
+        return 4.0 * periods * (count + 1) + 64
+
+    def column_bytes(times: int) -> float:
+        return 4.0 * count * (times + 5 * periods) + 24 * len(variables.bands) + 64
 
     return plan_tiles(
-        inputs, items, variables.bands, limits=limits, bytes_per_pixel=bytes_per_pixel, context=context
-    )
+        inputs, items, variables.bands, limits=limits, bytes_per_pixel=bytes_per_pixel,
+        column_bytes=column_bytes, context=context,
+    )  # fmt: skip
 
 
 @process("fill", title="Gaps of a time series filled", inputs=FillInputs, plan=_plan)
@@ -63,13 +70,16 @@ def fill(inputs: FillInputs, work: UnitWork) -> list[Raster]:
     cube = unit_cube(inputs, work, variables.bands)
     periods = periods_of(work.context, inputs.period)
     groups = groups_of(cube, periods)
-    images = read_series(cube, variables, work)
-    series = np.full((len(variables.names), len(periods), *cube.geobox.shape), np.nan, np.float32)
-    for at, group in reversed(list(enumerate(groups))):  # the earliest is written last, and wins
-        if group >= 0:
-            np.copyto(series[:, group], images[:, at], where=np.isfinite(images[:, at]))
-    del images
-    filled, quality = fill_gaps(inputs, list(series), parse_period(inputs.period).per_year(), work.threads)
+
+    def compute(images: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+        series = np.full((len(images), len(periods), *images.shape[2:]), np.nan, np.float32)
+        for at, group in reversed(list(enumerate(groups))):  # the earliest is written last, and wins
+            if group >= 0:
+                np.copyto(series[:, group], images[:, at], where=np.isfinite(images[:, at]))
+        filled, quality = fill_gaps(inputs, list(series), parse_period(inputs.period).per_year())
+        return [quality, *filled]
+
+    quality, *filled = over_columns(cube, variables, work, compute)
     stacks = [Stack(name, filled[n], quantity_of(name)) for n, name in enumerate(variables.names)]
     about = f"{', '.join(variables.names)}, gaps filled"
     return period_rasters(work, cube.geobox, periods, stacks, quality, about=about)

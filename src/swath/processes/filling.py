@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,6 @@ from pydantic import Field
 
 from swath import kernels
 from swath.processes.inputs import Fill, RasterInputs
-from swath.processes.series import over_rows
 from swath.products import Layer, Raster, quantity_of
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class FillOptions(RasterInputs):
 
 
 def fill_gaps(
-    inputs: FillOptions, layers: Sequence[NDArray[np.float32]], per_year: int, threads: int
+    inputs: FillOptions, layers: Sequence[NDArray[np.float32]], per_year: int
 ) -> tuple[list[NDArray[np.float32]], NDArray[np.float32]]:
     """Fill the gaps of evenly spaced series.
 
@@ -57,8 +57,6 @@ def fill_gaps(
         Variables.
     per_year : int
         Images a year.
-    threads : int
-        Threads.
 
     Returns
     -------
@@ -66,24 +64,20 @@ def fill_gaps(
     quality : (time, y, x) float32, %
         The lowest of all variables; NaN where one has no value.
     """
-
-    def filled(stripe: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
+    filled, grades = [], []
+    for each in layers:
         if inputs.fill == "linear":
-            values, quality = kernels.linear(stripe)
+            values, quality = kernels.linear(each)
         else:
             values, quality = kernels.swag(
-                stripe, images_per_year=per_year, seasonal_attenuation_db=inputs.seasonal_attenuation_db,
+                each, images_per_year=per_year, seasonal_attenuation_db=inputs.seasonal_attenuation_db,
                 trend_attenuation_db=inputs.trend_attenuation_db, future_weight=inputs.future_weight,
             )  # fmt: skip
         # The file holds whole numbers, and 100 must go on to mean that the value was observed.
         np.minimum(quality, 99, out=quality, where=quality < 100)
-        return values, quality
-
-    pairs = [over_rows(filled, each, threads) for each in layers]
-    quality = pairs[0][1]
-    for _, other in pairs[1:]:
-        quality = np.minimum(quality, other)
-    return [each for each, _ in pairs], quality
+        filled.append(values)
+        grades.append(quality)
+    return filled, functools.reduce(np.minimum, grades)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +11,7 @@ from swath.cube import SpectralIndex, bands_for, plan_cube, spectral_index
 from swath.model import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
@@ -49,11 +48,17 @@ class Variables:
         (variable, y, x) float32
             In the order of ``names``.
         """
+        out = np.empty((len(self.names), *data.shape[1:]), np.float32)
+        self.compute_into(data, out)
+        return out
+
+    def compute_into(self, data: NDArray[np.float32], out: NDArray[np.float32]) -> None:
+        """Turn the bands of one image into the variables: (variable, y, x), written to ``out``."""
         layer = {name: data[at] for at, name in enumerate(self.bands)}
-        found = [layer[name] for name in self.own]
-        for index, chosen in self.indices.values():
-            found.append(index.compute({letter: layer[band] for letter, band in chosen.items()}))
-        return np.stack(found).astype(np.float32, copy=False)
+        for at, name in enumerate(self.own):
+            out[at] = layer[name]
+        for at, (index, chosen) in enumerate(self.indices.values(), len(self.own)):
+            out[at] = index.compute({letter: layer[band] for letter, band in chosen.items()})
 
 
 def unit_cube(inputs: CubeInputs, work: UnitWork, bands: Sequence[str]) -> CubePlan:
@@ -77,7 +82,7 @@ def read_series(cube: CubePlan, variables: Variables, work: UnitWork) -> NDArray
 
     def put(at: int) -> None:
         data, _ = cube.read(at, on_bad=work.leave_out)
-        series[:, at] = variables.compute(data)
+        variables.compute_into(data, series[:, at])
 
     if work.threads == 1:
         for at in range(times):
@@ -86,27 +91,3 @@ def read_series(cube: CubePlan, variables: Variables, work: UnitWork) -> NDArray
         with ThreadPoolExecutor(work.threads) as pool:
             list(pool.map(put, range(times)))
     return series
-
-
-def over_rows(
-    function: Callable[[NDArray[Any]], tuple[NDArray[Any], ...]], series: NDArray[Any], threads: int
-) -> tuple[NDArray[Any], ...]:
-    """Apply a kernel to stripes of rows on threads, and put the results together.
-
-    Parameters
-    ----------
-    function : callable of (..., y, x) array
-        Gives one or more arrays whose last two axes are (y, x) too.
-    series : (..., y, x)
-    threads : int
-        How many stripes; what comes out does not depend on it.
-    """
-    rows = series.shape[-2]
-    count = max(1, min(threads, rows))
-    if count == 1:
-        return function(series)
-    edges = np.linspace(0, rows, count + 1).astype(int)
-    stripes = [series[..., a:b, :] for a, b in itertools.pairwise(edges)]
-    with ThreadPoolExecutor(count) as pool:
-        parts = list(pool.map(function, stripes))
-    return tuple(np.concatenate(each, axis=-2) for each in zip(*parts, strict=True))

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from swath.processes.registry import PlanLimits
 
 _LARGEST = 2048
+_LARGEST_COLUMN = 1024 * 1024
+_LEAST_COLUMN = 256
 _MAX_UNITS = 1_000_000
 
 
@@ -33,6 +35,7 @@ def plan_tiles(
     *,
     limits: PlanLimits,
     bytes_per_pixel: Callable[[int], float],
+    column_bytes: Callable[[int], float] | None = None,
     context: Mapping[str, Any],
 ) -> WorkPlan:
     """Cut the work into units.
@@ -48,9 +51,13 @@ def plan_tiles(
     limits : PlanLimits
         Memory of a unit.
     bytes_per_pixel : callable of number of dates
-        Memory that a unit needs for each pixel.
+        Memory that a unit holds for each pixel of its tile.
+    column_bytes : callable of number of dates, optional
+        Memory more for each pixel of a column, for processes that go through a tile column by column
+        (`swath.processes.columns.over_columns`).
     context : mapping
-        What all units must agree on; the longitude that days are counted by is added.
+        What all units must agree on; the longitude that days are counted by, and the number of pixels of a
+        column, are added.
 
     Raises
     ------
@@ -63,9 +70,10 @@ def plan_tiles(
         items, bands, crs=str(grid.crs) if grid else inputs.crs,
         resolution=abs(grid.resolution.x) if grid else inputs.resolution, bbox=inputs.box, geometry=area,
     )  # fmt: skip
-    side = _tile_size(
-        inputs, limits.unit_memory_bytes / bytes_per_pixel(_image_count(items)), max(whole.shape)
-    )
+    images = _image_count(items)
+    column = _column_pixels(limits.unit_memory_bytes, column_bytes(images)) if column_bytes else 0
+    left = limits.unit_memory_bytes - (column * column_bytes(images) if column_bytes else 0)
+    side = _tile_size(inputs, left / bytes_per_pixel(images), max(whole.shape))
     if grid is None and whole.shape.y * whole.shape.x / side**2 > _MAX_UNITS:
         raise TooLargeError(
             f"area: {whole.shape.y} x {whole.shape.x} pixels make more than {_MAX_UNITS} tiles of {side}",
@@ -80,14 +88,27 @@ def plan_tiles(
     longitude = float(whole.extent.to_crs("EPSG:4326").centroid.coords[0][0])
     largest = max(each.geobox.shape.y * each.geobox.shape.x for each in units if each.geobox)
     most = max(_image_count([items[at] for at in each.items]) for each in units)
-    needed = int(largest * bytes_per_pixel(most))
+    needed = int(
+        largest * bytes_per_pixel(most) + (min(column, largest) * column_bytes(most) if column_bytes else 0)
+    )
     if (inputs.tile_size or grid) and needed > limits.unit_memory_bytes:
         raise TooLargeError(
             f"tile_size: one tile needs {format_bytes(needed)}, and a unit may use "
             f"{format_bytes(limits.unit_memory_bytes)}",
             fix="choose smaller tiles, or raise unit_memory in the settings",
         )
-    return WorkPlan(units, {**context, "longitude": longitude}, needed)
+    return WorkPlan(units, {**context, "longitude": longitude, "column_pixels": column}, needed)
+
+
+def _column_pixels(memory_bytes: int, column_bytes: float) -> int:
+    """Choose how many pixels have all their dates in memory at a time: half of the memory is theirs."""
+    pixels = min(int(memory_bytes / 2 / column_bytes), _LARGEST_COLUMN)
+    if pixels < _LEAST_COLUMN:
+        raise TooLargeError(
+            f"unit_memory: only {pixels} pixels of all dates fit into half of it, and {_LEAST_COLUMN} must",
+            fix="raise unit_memory in the settings, or take fewer dates",
+        )
+    return pixels
 
 
 def _image_count(items: Sequence[dict[str, Any]]) -> int:

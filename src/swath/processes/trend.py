@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,10 +10,11 @@ from pydantic import Field
 
 from swath import kernels
 from swath.model import parse_instant
+from swath.processes.columns import over_columns
 from swath.processes.inputs import RasterInputs
 from swath.processes.periods import time_span, years_since
 from swath.processes.registry import PlanLimits, process
-from swath.processes.series import Variables, over_rows, read_series, unit_cube
+from swath.processes.series import Variables, unit_cube
 from swath.processes.tiling import plan_tiles
 from swath.products import Layer, Raster, quantity_of
 
@@ -36,12 +38,15 @@ class TrendInputs(RasterInputs):
 def _plan(inputs: TrendInputs, items: Sequence[dict[str, Any]], limits: PlanLimits) -> WorkPlan:
     variables = Variables(inputs, items)
 
-    def bytes_per_pixel(times: int) -> float:
-        return 4.0 * len(variables.names) * (2 * times + 8) + 24 * len(variables.bands) + 64
+    def bytes_per_pixel(_times: int) -> float:
+        return 12.0 * len(variables.names) + 64
+
+    def column_bytes(times: int) -> float:
+        return len(variables.names) * (5.0 * times + 32) + 24 * len(variables.bands) + 64
 
     return plan_tiles(
         inputs, items, variables.bands, limits=limits, bytes_per_pixel=bytes_per_pixel,
-        context=time_span(items, inputs.datetime),
+        column_bytes=column_bytes, context=time_span(items, inputs.datetime),
     )  # fmt: skip
 
 
@@ -54,19 +59,20 @@ def trend(inputs: TrendInputs, work: UnitWork) -> list[Raster]:
     """
     variables = Variables(inputs, work.items)
     cube = unit_cube(inputs, work, variables.bands)
-    series = read_series(cube, variables, work)
     years = years_since(cube.times, work.context["start"])
     season = np.array([each.time.month - 1 for each in cube.groups]) if inputs.seasonal else None
 
-    def tested(stripe: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
-        slope, _ = kernels.theil_sen(stripe, years, season=season)
-        _, p_value = kernels.mann_kendall(stripe, season=season)
-        count = np.isfinite(stripe).sum(axis=0).astype(np.float32)
-        return slope, p_value, count
+    def compute(series: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+        found = []
+        for each in series:
+            slope, _ = kernels.theil_sen(each, years, season=season)
+            _, p_value = kernels.mann_kendall(each, season=season)
+            found += [slope, p_value, np.isfinite(each).sum(axis=0).astype(np.float32)]
+        return found
 
     layers = []
-    for name, each in zip(variables.names, series, strict=True):
-        slope, p_value, count = over_rows(tested, each, work.threads)
+    made = over_columns(cube, variables, work, compute)
+    for name, (slope, p_value, count) in zip(variables.names, itertools.batched(made, 3), strict=True):
         prefix = "" if len(variables.names) == 1 else f"{name}_"
         layers += [
             Layer(f"{prefix}slope", slope, quantity_of("slope")),
