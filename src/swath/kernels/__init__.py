@@ -3,6 +3,7 @@
 from swath.kernels.breaks import Breaks, Stability, breakpoints, stability_test
 from swath.kernels.composite import REDUCERS, composite, medoid
 from swath.kernels.convolve import convolve
+from swath.kernels.despike import hampel, percentile_band
 from swath.kernels.fill import linear, swag
 from swath.kernels.harmonic import Harmonic, harmonic
 from swath.kernels.phenology import Seasons, phenology
@@ -18,10 +19,12 @@ __all__ = [
     "breakpoints",
     "composite",
     "convolve",
+    "hampel",
     "harmonic",
     "linear",
     "mann_kendall",
     "medoid",
+    "percentile_band",
     "phenology",
     "savitzky_golay",
     "stability_test",
