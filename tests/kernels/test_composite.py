@@ -7,7 +7,7 @@ import warnings
 import numpy as np
 import pytest
 
-from swath.kernels import REDUCERS, composite, medoid
+from swath.kernels import REDUCERS, aggregate, composite, medoid, weighted_median
 from swath.kernels.composite import batcher_network
 
 NAN = np.nan
@@ -120,6 +120,99 @@ def test_medoid_takes_the_first_on_a_tie():
     assert medoid(series, [-1, 0, -1, 0], 1).item() == 1
 
 
+@pytest.mark.parametrize("dtype", ["f4", "i2"])
+def test_statistics_together_are_those_one_by_one(dtype):
+    series = gappy((30, 45, 60))  # more pixels than are taken at once
+    options = {"percentile": 80.0}
+    if dtype == "i2":
+        series = np.nan_to_num(series, nan=-999).astype("i2")
+        options |= {"scale": 0.1, "offset": 3.0, "nodata": -999}
+    found = aggregate(series, GROUPS, 5, reducers=REDUCERS, threads=2, **options)
+    assert list(found) == list(REDUCERS)
+    for reducer in REDUCERS:
+        expected = composite(series, GROUPS, 5, reducer=reducer, **options)
+        np.testing.assert_array_equal(found[reducer], expected)
+
+
+def test_statistics_of_nothing_are_none():
+    assert aggregate(np.ones((2, 3), "f4"), [0, 0], 1, reducers=()) == {}
+    assert aggregate(np.ones((2, 0), "f4"), [0, 0], 1)["mean"].shape == (1, 0)
+    assert np.isnan(aggregate(np.ones((0, 2), "f4"), np.empty(0, int), 1)["max"]).all()
+
+
+def half_way(values, weights):
+    """The weighted median by sorting, in whole numbers of weight."""
+    counts = (values < np.inf) & np.isfinite(values) & (weights > 0) & np.isfinite(weights)
+    values, weights = values[counts], weights[counts]
+    if not values.size:
+        return NAN
+    order = np.argsort(values)
+    values, sums = values[order], np.cumsum(weights[order])
+    reached = np.searchsorted(2 * sums, sums[-1], side="left")
+    exceeded = np.searchsorted(2 * sums, sums[-1], side="right")
+    return (values[reached] + values[exceeded]) / 2
+
+
+@pytest.mark.parametrize("each_its_own", [True, False])
+def test_weighted_medians_part_the_weight_in_half(each_its_own):
+    rng = np.random.default_rng(7)
+    series = gappy((30, 5, 27)).round(-1)
+    weights = rng.integers(-1, 5, series.shape if each_its_own else 30).astype("f4")
+    weights[weights == -1] = NAN
+    weights[3] = np.inf
+    got = weighted_median(series, weights, GROUPS, 5)
+    every = np.broadcast_to(weights if each_its_own else weights[:, None, None], series.shape)
+    for group, y, x in np.ndindex(5, 5, 27):
+        chosen = group == GROUPS
+        expected = half_way(series[chosen, y, x].astype("f8"), every[chosen, y, x].astype("f8"))
+        np.testing.assert_equal(got[group, y, x], np.float32(expected))
+
+
+def test_whole_weights_are_repetitions():
+    series = gappy((9, 80), share=0.2)
+    weights = np.array([1, 3, 2, 1, 1, 4, 2, 1, 2])
+    repeated = np.repeat(series, weights, axis=0)
+    one = weighted_median(series, weights, np.zeros(9, int), 1)
+    np.testing.assert_array_equal(one, composite(repeated, np.zeros(weights.sum(), int), 1))
+
+
+@pytest.mark.parametrize("weight", [1, 0.1, 1e-30, 3e38])
+def test_equal_weights_give_the_median(weight):
+    series = gappy((30, 90))
+    np.testing.assert_array_equal(
+        weighted_median(series, np.full(30, weight), GROUPS, 5), composite(series, GROUPS, 5)
+    )
+
+
+def test_any_layout_and_threads_give_the_same_weighted_median():
+    series = gappy((30, 30, 40))
+    weights = np.random.default_rng(1).random(series.shape).astype("f4")
+    expected = weighted_median(series, weights, GROUPS, 5)
+    frozen = weights.copy()
+    frozen.flags.writeable = False
+    stored = np.nan_to_num(series, nan=-32768).round().astype("i2")
+    rounded = np.where(stored == -32768, NAN, stored).astype("f4")
+    for other in (
+        weighted_median(series, weights, GROUPS, 5, threads=2),
+        weighted_median(np.asfortranarray(series), np.asfortranarray(weights), GROUPS, 5),
+        weighted_median(series, frozen, GROUPS, 5),
+        weighted_median(series, weights.astype("f8"), GROUPS, 5),
+    ):
+        np.testing.assert_array_equal(other, expected)
+    np.testing.assert_array_equal(
+        weighted_median(stored, weights, GROUPS, 5, nodata=-32768),
+        weighted_median(rounded, weights, GROUPS, 5),
+    )
+    assert weighted_median(series[:, :0], weights[:, :0], GROUPS, 5).shape == (5, 0, 40)
+    assert np.isnan(weighted_median(series[:0], weights[:0], np.empty(0, int), 2)).all()
+
+
+def test_weights_of_another_shape_are_refused():
+    for shape in [(), (2,), (3, 2), (3, 4, 1)]:
+        with pytest.raises(ValueError, match=r"weights: the shape \(3,\) or \(3, 4\) is needed"):
+            weighted_median(np.ones((3, 4), "f4"), np.ones(shape), [0, 0, 0], 1)
+
+
 @pytest.mark.parametrize(
     ("arguments", "options", "sentence"),
     [
@@ -136,3 +229,8 @@ def test_medoid_takes_the_first_on_a_tie():
 def test_wrong_arguments_are_named(arguments, options, sentence):
     with pytest.raises(ValueError, match=sentence):
         composite(*arguments, **options)
+    together = (
+        {"reducers": [options.pop("reducer")]} if "reducer" in options else {"reducers": ["percentile"]}
+    )
+    with pytest.raises(ValueError, match=sentence):
+        aggregate(*arguments, **together, **options)

@@ -1,7 +1,7 @@
 """Fast array functions for time series: arrays in, arrays out; numpy and numba alone, no I/O."""
 
 from swath.kernels.breaks import Breaks, Stability, breakpoints, stability_test
-from swath.kernels.composite import REDUCERS, composite, medoid
+from swath.kernels.composite import REDUCERS, aggregate, composite, medoid, weighted_median
 from swath.kernels.convolve import convolve
 from swath.kernels.despike import hampel, percentile_band
 from swath.kernels.fill import linear, swag
@@ -16,6 +16,7 @@ __all__ = [
     "Harmonic",
     "Seasons",
     "Stability",
+    "aggregate",
     "breakpoints",
     "composite",
     "convolve",
@@ -31,6 +32,7 @@ __all__ = [
     "swag",
     "theil_sen",
     "theil_sen_interval",
+    "weighted_median",
     "whittaker",
     "whittaker_auto",
 ]

@@ -145,6 +145,90 @@ def _at_fraction(rows: Columns, p: int, size: int, fraction: float) -> np.float3
 
 
 @compiled
+def reduce_weighted(
+    series: Columns,
+    begin: int,
+    end: int,
+    at: int,
+    order: Index,
+    starts: Index,
+    networks: Index,
+    network_starts: Index,
+    weights: Columns,
+    shared: bool,  # noqa: FBT001 - numba has no keyword-only arguments
+    out: Columns,
+) -> None:
+    """Write the weighted median of each group into ``out`` (group, pixel).
+
+    ``weights`` is (time, pixel of the result), or (time, 1) when all pixels share them.
+    """
+    longest = 0
+    for group in range(starts.size - 1):
+        longest = max(longest, starts[group + 1] - starts[group])
+    rows = np.empty((longest, 2 * WIDTH), np.float32)
+    for group in range(starts.size - 1):
+        size = starts[group + 1] - starts[group]
+        for first in range(begin, end, WIDTH):
+            width = min(WIDTH, end - first)
+            to = at + first - begin
+            for member in range(size):
+                image = order[starts[group] + member]
+                row = series[image, first : first + width]
+                target = rows[member]
+                if shared:
+                    for p in range(width):
+                        target[p + WIDTH] = weights[image, 0]
+                else:
+                    for p in range(width):
+                        target[p + WIDTH] = weights[image, to + p]
+                for p in range(width):
+                    weight = target[p + WIDTH]
+                    clear = (abs(row[p]) < _INF) & (weight > np.float32(0.0)) & (weight < _INF)
+                    target[p] = row[p] if clear else _INF
+                    target[p + WIDTH] = weight if clear else np.float32(0.0)
+            for step in range(network_starts[group], network_starts[group + 1]):
+                _order(rows[networks[step, 0]], rows[networks[step, 1]])
+            _halve(rows, size, out[group, to : to + width])
+
+
+@compiled
+def _order(low: Columns, high: Columns) -> None:
+    """Put two rows of values in order, pixel by pixel, and with them the weights in their second half."""
+    for p in range(WIDTH):
+        a = low[p]
+        b = high[p]
+        u = low[p + WIDTH]
+        v = high[p + WIDTH]
+        low[p] = a if a < b else b
+        high[p] = b if a < b else a
+        low[p + WIDTH] = u if a < b else v
+        high[p + WIDTH] = v if a < b else u
+
+
+@compiled
+def _halve(rows: Columns, size: int, target: Columns) -> None:
+    """Write the mean of the values at which half of the weight is reached, and exceeded."""
+    half = np.zeros(WIDTH, np.float64)
+    before = np.zeros(WIDTH, np.float64)
+    lower = np.full(WIDTH, np.nan)
+    upper = np.full(WIDTH, np.nan)
+    for member in range(size):
+        for p in range(WIDTH):
+            half[p] += 0.5 * rows[member, p + WIDTH]
+    for member in range(size):
+        row = rows[member]
+        for p in range(WIDTH):
+            after = before[p] + row[p + WIDTH]
+            reached = (before[p] < half[p]) & (half[p] <= after)
+            exceeded = (before[p] <= half[p]) & (half[p] < after)
+            lower[p] = row[p] if reached else lower[p]
+            upper[p] = row[p] if exceeded else upper[p]
+            before[p] = after
+    for p in range(target.size):
+        target[p] = 0.5 * (lower[p] + upper[p])
+
+
+@compiled
 def choose_medoids(
     series: NDArray[np.float32],
     begin: int,
