@@ -46,7 +46,7 @@ def polynomial_columns(
     ring = np.zeros((window + 1, 2 * WIDTH), np.float64)
     gaps = np.zeros(window + 1, np.int64)
     state = np.empty(_STATE, np.float64)
-    system = np.empty(((order + 1) * (order + 3) + 1, WIDTH), np.float64)
+    system = np.empty(((order + 1) * (order + 3) + 2 * order + 1, WIDTH), np.float64)
     for first in range(begin, end, WIDTH):
         last = min(first + WIDTH, end)
         to = at + first - begin
@@ -188,76 +188,79 @@ def _solve_parabola(window: int, state: Doubles) -> None:
         s2 = state[_S2 + p]
         s3 = state[_S3 + p]
         s4 = state[_S4 + p]
+        r0 = state[_R0 + p]
+        r1 = state[_R1 + p]
         a = s2 * s4 - s3 * s3
         b = s2 * s3 - s1 * s4
         c = s1 * s3 - s2 * s2
-        top = state[_R0 + p] * a + state[_R1 + p] * b + state[_R2 + p] * c
+        top = r0 * a + r1 * b + state[_R2 + p] * c
         bottom = s0 * a + s1 * b + s2 * c
-        top = top if s0 > 2.0 else state[_R0 + p] * s2 - state[_R1 + p] * s1
-        bottom = bottom if s0 > 2.0 else s0 * s2 - s1 * s1
-        top = top if s0 > 1.0 else state[_R0 + p]
+        # All that a choice may need is loaded before: a load that depends on it would be a branch.
+        line = r0 * s2 - r1 * s1
+        spread = s0 * s2 - s1 * s1
+        top = top if s0 > 2.0 else line
+        bottom = bottom if s0 > 2.0 else spread
+        top = top if s0 > 1.0 else r0
         bottom = bottom if s0 > 1.0 else s0
+        fixed = state[p]
         value = top / bottom
-        state[p] = state[p] if s0 == window else value
+        state[p] = fixed if s0 == window else value
 
 
 @compiled
 def _fit(ring: Doubles, start: int, window: int, i: int, order: int, system: Doubles, state: Doubles) -> None:
     """Give the value at time ``i`` of the polynomial of any order that the observations allow.
 
-    Rows of ``system`` are those of the normal equations, of which the upper half is used, then the right
-    side and the powers of u at ``i``; the last one counts. Elimination turns them into sums over orthogonal
-    polynomials, where a lower order is the same sum cut short.
+    Rows of ``system`` are those of the normal equations, of which the upper half is used, each with the right
+    side and the powers of u at ``i``; then sums of u^k, the first of which counts the observations.
+    Elimination turns them into sums over orthogonal polynomials, where a lower order is the same cut short.
     """
     across = order + 3
     middle = 0.5 * (window - 1)
     unit = 1.0 / max(middle, 1.0)
+    moments = system[(order + 1) * across :]
     for k in range(system.shape[0]):
         for p in range(WIDTH):
             system[k, p] = 0.0
-    for j in range(0, window, 2):
-        row = ring[(start + j) % ring.shape[0]]
-        next_row = ring[(start + j + 1) % ring.shape[0]]
-        more = 1.0 if j + 1 < window else 0.0
-        _add_powers(row, next_row, (j - middle) * unit, (j + 1 - middle) * unit, more, order, system)
-    u = (i - start - middle) * unit
-    u_k = 1.0
+    for j in range(0, window, 4):
+        a = 1.0
+        b = 1.0 if j + 1 < window else 0.0
+        c = 1.0 if j + 2 < window else 0.0
+        d = 1.0 if j + 3 < window else 0.0
+        for k in range(2 * order + 1):
+            _add_rows(ring, start + j, WIDTH, a, b, c, d, moments[k])
+            if k <= order:
+                _add_rows(ring, start + j, 0, a, b, c, d, system[k * across + order + 1])
+            a *= (j - middle) * unit
+            b *= (j + 1 - middle) * unit
+            c *= (j + 2 - middle) * unit
+            d *= (j + 3 - middle) * unit
+    power = 1.0
     for k in range(order + 1):
-        powers = system[k * across + order + 2]
+        for to in range(k, order + 1):
+            entry = system[k * across + to]
+            moment = moments[k + to]
+            for p in range(WIDTH):
+                entry[p] = moment[p]
+        entry = system[k * across + order + 2]
         for p in range(WIDTH):
-            powers[p] = u_k
-        u_k *= u
+            entry[p] = power
+        power *= (i - start - middle) * unit
     _sum_up(system, order, window, state)
 
 
 @compiled
-def _add_powers(
-    row: Doubles, next_row: Doubles, u: float, v: float, more: float, order: int, system: Doubles
+def _add_rows(
+    ring: Doubles, first: int, part: int, a: float, b: float, c: float, d: float, target: Doubles
 ) -> None:
-    """Add two rows, at the distances u and v, to the normal equations; the second ``more`` (1 or 0) times."""
-    across = order + 3
-    count = system[system.shape[0] - 1]
+    """Add four rows of the ring, their values (part 0) or weights, each times a factor."""
+    size = ring.shape[0]
+    one = ring[first % size, part:]
+    two = ring[(first + 1) % size, part:]
+    three = ring[(first + 2) % size, part:]
+    four = ring[(first + 3) % size, part:]
     for p in range(WIDTH):
-        count[p] += row[p + WIDTH] + more * next_row[p + WIDTH]
-    u_k = 1.0
-    v_k = more
-    for k in range(order + 1):
-        _add(system[k * across + order + 1], u_k, row, v_k, next_row)
-        u_to = u_k * u_k
-        v_to = v_k * v_k
-        for to in range(k, order + 1):
-            _add(system[k * across + to], u_to, row[WIDTH:], v_to, next_row[WIDTH:])
-            u_to *= u
-            v_to *= v
-        u_k *= u
-        v_k *= v
-
-
-@compiled
-def _add(target: Doubles, a: float, row: Doubles, b: float, next_row: Doubles) -> None:
-    """Add two rows, each times a factor."""
-    for p in range(WIDTH):
-        target[p] += a * row[p] + b * next_row[p]
+        target[p] += (a * one[p] + b * two[p]) + (c * three[p] + d * four[p])
 
 
 @compiled
@@ -271,7 +274,7 @@ def _eliminate(target: Doubles, pivot: Doubles, above: Doubles, row: Doubles) ->
 def _sum_up(system: Doubles, order: int, window: int, state: Doubles) -> None:
     """Solve the system; a window without a gap keeps the value of its fixed coefficients."""
     across = order + 3
-    count = system[system.shape[0] - 1]
+    count = system[(order + 1) * across]
     for p in range(WIDTH):
         state[_R0 + p] = 0.0 if count[p] > 0.0 else np.nan
     for k in range(order + 1):
@@ -289,7 +292,9 @@ def _sum_up(system: Doubles, order: int, window: int, state: Doubles) -> None:
         for p in range(WIDTH):
             state[_R0 + p] += right[p] * power[p] * pivot[p]
     for p in range(WIDTH):
-        state[p] = state[p] if count[p] == window else state[_R0 + p]
+        fixed = state[p]
+        value = state[_R0 + p]
+        state[p] = fixed if count[p] == window else value
 
 
 @compiled
@@ -297,4 +302,5 @@ def _write(row: Columns, state: Doubles, keep: bool, target: Columns) -> None:  
     """Write the smoothed values of a row, or its observations where they are kept."""
     for p in range(row.size):
         value = np.float32(state[p])
-        target[p] = row[p] if keep and abs(row[p]) < _INF else value
+        observed = row[p] if abs(row[p]) < _INF else value
+        target[p] = observed if keep else value
