@@ -15,6 +15,8 @@ class CubeCost:
     """(band, time, y, x)."""
     files: int
     """Files that are opened."""
+    gdal_files: int
+    """Of them, those that GDAL reads and not our own reader, as far as their items tell."""
     bytes_read: int
     """Bytes of stored pixels, unpacked, that lie in the area."""
     bytes_held: int
@@ -26,8 +28,9 @@ class CubeCost:
 
     def __str__(self) -> str:
         bands, times, height, width = self.shape
+        through = f" ({self.gdal_files} through GDAL)" if self.gdal_files else ""
         return (
-            f"{bands} bands x {times} dates x {height} x {width} pixels: {self.files} files, "
+            f"{bands} bands x {times} dates x {height} x {width} pixels: {self.files} files{through}, "
             f"{format_bytes(self.bytes_read)} to read, {format_bytes(self.bytes_held)} if held whole; "
             f"{self.chunks} chunks of {format_bytes(self.bytes_chunk)}"
         )

@@ -179,10 +179,15 @@ class Lattice:
 
 def lattice_of(stored: Stored, geobox: GeoBox) -> Lattice | None:
     """Lay the target on the file's grid; None when the CRS differs or either is rotated."""
-    file, target = stored.transform, geobox.transform
-    if file.b or file.d or target.b or target.d or stored.has_points():
+    lattice = lattice_between(stored.transform, geobox.transform)
+    if lattice is None or stored.has_points() or not same_crs(str(geobox.crs), stored.crs):
         return None
-    if not same_crs(str(geobox.crs), stored.crs):
+    return lattice
+
+
+def lattice_between(file: Any, target: Any) -> Lattice | None:
+    """Lay one transform on another of the same CRS; None when either is rotated."""
+    if file.b or file.d or target.b or target.d:
         return None
     return Lattice(
         (target.c - file.c) / file.a, (target.f - file.f) / file.e, target.a / file.a, target.e / file.e

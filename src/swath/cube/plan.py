@@ -8,11 +8,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from rasterio import Affine
 
 from swath.cube.cost import CubeCost
 from swath.cube.footprints import pixel_bounds
 from swath.cube.grid import target_geobox
-from swath.cube.placing import RESAMPLING
+from swath.cube.placing import RESAMPLING, lattice_between, picks
 from swath.cube.reader import RasterFile, open_raster
 from swath.cube.sources import (
     BandSource,
@@ -23,6 +24,7 @@ from swath.cube.sources import (
     item_steps,
     unknown_band,
 )
+from swath.cube.tiff import is_known_address
 from swath.cube.valid import ValidRule, parse_rule, rule_for
 from swath.kernels.values import to_values
 from swath.model import (
@@ -116,20 +118,35 @@ class CubePlan:
         rows, columns = chunks or (height, width)
         rows, columns = min(rows, height), min(columns, width)
         layers = count + 1
-        files: set[str] = set()
+        files, by_gdal = set[str](), set[str]()
         bytes_read = 0
         for item in (each for group in self.groups for each in group.items):
             top, left, bottom, right = item.bounds or (0, 0, height, width)
             used = [each for each in (*item.bands, item.quality) if each is not None]
             files.update(each.href for each in used)
+            by_gdal.update(each.href for each in item.bands if each and self._by_gdal(each, self.resampling))
+            if item.quality is not None and self._by_gdal(item.quality, "nearest"):
+                by_gdal.add(item.quality.href)
             pixels = max(0, bottom - top) * max(0, right - left)
             bytes_read += int(sum(2 * pixels * self._density(each) for each in used))
         return CubeCost(
-            shape=self.shape, files=len(files), bytes_read=bytes_read,
+            shape=self.shape, files=len(files), gdal_files=len(by_gdal), bytes_read=bytes_read,
             bytes_held=(4 * count + 1) * times * height * width,
             chunks=times * -(-height // rows) * -(-width // columns),
             bytes_chunk=(4 * layers + 12) * rows * columns,
         )  # fmt: skip
+
+    def _by_gdal(self, source: BandSource, resampling: str) -> bool:
+        """Tell whether GDAL will read a file, as far as its item tells: by its address, format and grid."""
+        path = source.href.lower()
+        if not is_known_address(source.href) or not path.endswith((".tif", ".tiff")):
+            return True
+        if source.crs is None or source.transform is None:
+            return False
+        if source.crs != str(self.geobox.crs):
+            return True
+        file, target = Affine(*source.transform), self.geobox.transform
+        return not picks(lattice_between(file, target), resampling)
 
     def _density(self, source: BandSource) -> float:
         """Estimate file pixels in one target pixel, at least 1, where the item says its pixel size."""

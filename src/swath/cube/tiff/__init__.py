@@ -5,5 +5,6 @@ It reads what Earth observation archives hold; `Unsupported` says what it does n
 
 from swath.cube.tiff.file import TiffFile, open_tiff, read_together
 from swath.cube.tiff.header import MalformedError, Unsupported
+from swath.cube.tiff.origin import is_known_address
 
-__all__ = ["MalformedError", "TiffFile", "Unsupported", "open_tiff", "read_together"]
+__all__ = ["MalformedError", "TiffFile", "Unsupported", "is_known_address", "open_tiff", "read_together"]

@@ -39,6 +39,16 @@ class Origin(Protocol):
         """Let go of the file."""
 
 
+def is_known_address(href: str) -> bool:
+    """Tell whether an address is of a kind that is read here."""
+    if href.startswith("/vsi") or re.match(r"[A-Z0-9]+:", href):
+        return False
+    parts = urlsplit(href)
+    if "://" not in href or parts.scheme == "file":
+        return True
+    return parts.scheme in ("http", "https", "s3") and not (parts.query or parts.fragment or parts.username)
+
+
 def open_origin(href: str) -> Origin:
     """Open a file where it lies.
 
@@ -49,14 +59,11 @@ def open_origin(href: str) -> Origin:
     Unsupported
         No address that is read here.
     """
-    scheme = urlsplit(href).scheme if "://" in href else ""
-    if href.startswith("/vsi") or re.match(r"[A-Z0-9]+:", href):
+    if not is_known_address(href):
         raise Unsupported("an address for GDAL")
-    if scheme in ("", "file"):
-        return LocalFile(urlsplit(href).path if scheme else href)
-    if scheme in ("http", "https", "s3"):
-        return RemoteFile(href)
-    raise Unsupported(f"addresses with {scheme}")
+    if "://" not in href:
+        return LocalFile(href)
+    return LocalFile(urlsplit(href).path) if href.startswith("file:") else RemoteFile(href)
 
 
 class LocalFile:
@@ -103,8 +110,6 @@ class RemoteFile:
 
     def __init__(self, href: str) -> None:
         parts = urlsplit(href)
-        if parts.query or parts.fragment or parts.username:
-            raise Unsupported("an address with a query")
         self._store = _store(parts.scheme, parts.netloc)
         self._path = parts.path.lstrip("/")
         told = self._ask("head")
