@@ -29,7 +29,7 @@ _NAN = np.float32(np.nan)
 _Z, _INVERSE, _L1, _U1, _L2, _U2 = (slot * WIDTH for slot in range(6))
 _PAD = 3
 """Rows of zeros before the first and after the last, for the times that the series does not have."""
-_LARGEST_INVERSE = 1e11
+_LARGEST_INVERSE = 1e10
 """Above this the pivot of an end that no observation holds has lost too many of its digits."""
 
 

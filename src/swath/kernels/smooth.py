@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 _HIGHEST_ORDER = 4
 """Beyond it the normal equations of a window with gaps lose the digits of float32."""
+_MOST_SMOOTH = 1e9
+"""Beyond it float64 loses the observations beside the differences; the result is a line long before."""
 
 
 def savitzky_golay(
@@ -109,7 +111,7 @@ def whittaker(
     ----------
     series : (time, ...) float32, any quantity
         Evenly spaced in time; an observation is where it is finite.
-    smoothness : float, > 0, 1
+    smoothness : float, above 0 and up to 1e9, 1
         What the differences count against the residuals.
     order : int, 2 or 3
         Order of the differences; a straight line (2) or a parabola (3) is not penalised.
@@ -129,12 +131,14 @@ def whittaker(
     Raises
     ------
     ValueError
-        ``smoothness`` is not above 0, ``order`` is not 2 or 3, or ``weights`` has another shape.
+        ``smoothness`` is not above 0 or too large, ``order`` is not 2 or 3, or ``weights`` has another shape.
 
     Notes
     -----
     Memory: the output, 4 to 6 kB for each image, and the weights once more unless they are float32 and
-    contiguous. Work: O(time) per pixel; the banded system is solved in float64.
+    contiguous. Work: O(time) per pixel; the banded system is solved in float64. Measured with as few
+    observations as ``order``, of up to 1000 images: within 3e-5 of the largest value for order 2; for order 3
+    within 1e-3 up to a smoothness of 1e6, and 4e-2 at 1e8.
 
     References
     ----------
@@ -150,8 +154,8 @@ def whittaker(
     array([1., 2., 3., 4., 5., 6.], dtype=float32)
     """
     given = as_series(series, scale=scale, offset=offset, nodata=nodata)
-    if not 0 < smoothness < np.inf:
-        raise ValueError(f"smoothness: must be above 0, got {smoothness!r}")
+    if not 0 < smoothness <= _MOST_SMOOTH:
+        raise ValueError(f"smoothness: must be above 0 and up to {_MOST_SMOOTH:g}, got {smoothness!r}")
     bands, each = _penalty(given.times, order), _weights(weights, given.array.shape)
     out = given.empty(given.times)
 
@@ -182,7 +186,7 @@ def whittaker_auto(
     series : (time, ...) float32, any quantity
         Evenly spaced in time; an observation is where it is finite.
     exponents : (candidate,) float64, 1, optional
-        log10 of the candidates, two or more and rising; -1 to 4 by 0.2 unless given.
+        log10 of the candidates, two or more that rise, from -9 to 9; -1 to 4 by 0.2 unless given.
     order : int, 2 or 3
         Order of the differences.
     weights : (time, ...) float32, >= 0, 1, optional
@@ -202,7 +206,7 @@ def whittaker_auto(
     Raises
     ------
     ValueError
-        ``exponents`` are fewer than two, do not rise, or leave -30 to 30; otherwise as `whittaker`.
+        ``exponents`` are fewer than two, do not rise, or leave -9 to 9; otherwise as `whittaker`.
 
     Notes
     -----
@@ -224,8 +228,8 @@ def whittaker_auto(
     """
     given = as_series(series, scale=scale, offset=offset, nodata=nodata)
     steps = np.arange(-5, 21) / 5 if exponents is None else np.array(exponents, np.float64)
-    if steps.ndim != 1 or steps.size < 2 or not (np.diff(steps) > 0).all() or np.abs(steps).max() > 30:
-        raise ValueError(f"exponents: two or more from -30 to 30 that rise are needed, got {exponents!r}")
+    if steps.ndim != 1 or steps.size < 2 or not (np.diff(steps) > 0).all() or np.abs(steps).max() > 9:
+        raise ValueError(f"exponents: two or more from -9 to 9 that rise are needed, got {exponents!r}")
     bands, each = _penalty(given.times, order), _weights(weights, given.array.shape)
     out, chosen = given.empty(given.times), given.empty()
 
