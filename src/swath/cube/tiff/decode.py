@@ -144,7 +144,9 @@ def _decoded_image(image: TiffImage, rows: int, content: Any) -> NDArray[np.uint
     else:
         packed = image.tags.get(LERC_PARAMETERS)
         unpack = _LERC_PACKED.get(0 if packed is None or len(packed) < 2 else int(packed[1]))
-        found = imagecodecs.lerc_decode(content if unpack is None else unpack(content))
+        found, there = imagecodecs.lerc_decode(content if unpack is None else unpack(content), masks=True)
+        if there is not None and image.dtype.kind == "f":  # NaN goes into LERC's own mask
+            found = np.where(np.reshape(there, np.shape(found)), found, np.asarray(np.nan, found.dtype))
     found = np.asarray(found)
     if found.dtype != image.dtype.newbyteorder("=") or found.size != int(np.prod(shape)):
         raise MalformedError(f"a block holds {found.dtype} {found.shape}, not {image.dtype} {shape}")
