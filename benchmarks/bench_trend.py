@@ -90,6 +90,8 @@ def breaks() -> None:
         "numpy lstsq and moving sums": len(columns) / cpu_seconds(theirs),
         "swath breakpoints, 3 harmonics": PIXELS
         / cpu_seconds(lambda: kernels.breakpoints(gappy, monitor_start=90, period=23, harmonics=3)),
+        "swath breakpoints, 1 harmonic, stable history": PIXELS
+        / cpu_seconds(lambda: kernels.breakpoints(gappy, monitor_start=90, period=SEASON, history="roc")),
         "swath stability_test, 1 harmonic": PIXELS
         / cpu_seconds(lambda: kernels.stability_test(gappy, period=SEASON)),
     }

@@ -74,7 +74,13 @@ def test_levels_of_monitoring_are_near_those_published(bandwidth, published):
 
 def test_the_levels_of_cumulative_sums_are_those_of_the_boundary():
     """Chu, Stinchcombe and White (1996): a^2 is 6.25 for 10 %."""
-    assert breaks._critical_cusum(0.1) ** 2 == pytest.approx(6.25, abs=0.005)
+    assert breaks._solve(breaks._chance_outside, 0.1) ** 2 == pytest.approx(6.25, abs=0.005)
+
+
+def test_the_levels_of_recursive_residuals_are_those_published():
+    """Brown, Durbin and Evans (1975): 0.850, 0.948 and 1.143 for 10, 5 and 1 %."""
+    got = [breaks._solve(breaks._chance_recursive, level) for level in (0.1, 0.05, 0.01)]
+    np.testing.assert_allclose(got, [0.850, 0.948, 1.143], atol=5e-4)
 
 
 def test_bandwidths_between_those_simulated_are_smooth():
@@ -84,16 +90,37 @@ def test_bandwidths_between_those_simulated_are_smooth():
     assert (np.diff(levels) > 0).all()
 
 
-def fitted(column, at, chosen, *, period, harmonics, trend):
-    """Residuals and sigma by numpy's least squares."""
-    terms = [np.ones(at.size), *([at] if trend else [])]
+def regressors(at, *, period, harmonics, trend):
+    terms = [np.ones(at.size), *([at - at.mean()] if trend else [])]
     for wave in range(1, harmonics + 1):
         terms += [np.cos(2 * np.pi * wave * at / period), np.sin(2 * np.pi * wave * at / period)]
-    design = np.stack(terms, axis=1)
+    return np.stack(terms, axis=1)
+
+
+def fitted(column, at, chosen, **model):
+    """Residuals and sigma by numpy's least squares."""
+    design = regressors(at, **model)
     used = chosen & np.isfinite(column)
     solution = np.linalg.lstsq(design[used], column[used])[0]
     residuals = column - design @ solution
-    return residuals, math.sqrt((residuals[used] ** 2).sum() / (used.sum() - len(terms))), used.sum()
+    return residuals, math.sqrt((residuals[used] ** 2).sum() / (used.sum() - design.shape[1])), used.sum()
+
+
+def stable_since(column, at, *, start, level, **model):
+    """The time of the first image that a reverse-ordered CUSUM keeps."""
+    places = np.flatnonzero(np.isfinite(column) & (at < start))[::-1]
+    x, y = regressors(at, **model)[places], column[places]
+    w, before = [], []
+    for j in range(1, y.size):
+        inverse = np.linalg.pinv(x[:j], rcond=1e-9)
+        if np.allclose(x[j], x[j] @ inverse @ x[:j], rtol=0, atol=1e-8):  # the images before determine it
+            spread = ((x[j] @ inverse) ** 2).sum()
+            w.append((y[j] - x[j] @ inverse @ y[:j]) / math.sqrt(1 + spread))
+            before.append(at[places[j - 1]])
+    process = np.abs(np.cumsum(w)) / (np.std(w, ddof=1) * math.sqrt(len(w)))
+    c = breaks._solve(breaks._chance_recursive, level)
+    beyond = np.flatnonzero(process > c * (1 + 2 * np.arange(1, len(w) + 1) / len(w)))
+    return before[beyond[0]] if beyond.size else at[places[-1]]
 
 
 def watched(column, at, *, first, start, method, bandwidth, level, **model):
@@ -147,6 +174,22 @@ def test_monitoring_follows_its_definition(method, trend, harmonics, bandwidth):
     assert 5 < (index >= 0).sum() < 65
 
 
+@pytest.mark.parametrize(("trend", "harmonics"), [(True, 1), (False, 1), (False, 2)])
+def test_a_history_that_is_not_stable_is_cut(trend, harmonics):
+    series, at = seasonal(70, seed=4)
+    series[:30, ::3] += 0.2
+    model = {"period": 1.0, "harmonics": harmonics, "trend": trend}
+    got = breakpoints(series, at, monitor_start=at[85], history="roc", **model)
+    kept = []
+    for pixel, column in enumerate(series.T.astype("f8")):
+        since = stable_since(column, at, start=at[85], level=0.05, **model)
+        assert at[got.history[pixel]] == since
+        alone = breakpoints(series[:, [pixel]], at, monitor_start=at[85], history_start=since, **model)
+        np.testing.assert_array_equal([each[[pixel]] for each in got], alone)
+        kept.append(since)
+    assert 5 < (np.array(kept) > at[20]).sum() < 65
+
+
 @pytest.mark.parametrize("method", breaks.METHODS)
 @pytest.mark.parametrize(("trend", "harmonics"), [(True, 2), (False, 0)])
 def test_stability_follows_its_definition(method, trend, harmonics):
@@ -190,9 +233,11 @@ def test_no_noise_and_no_change_is_no_break():
     for value in (0.0, 0.1, -3e5):
         still = np.full((40, 2), value, "f4")
         for method in breaks.METHODS:
-            found = breakpoints(still, monitor_start=20, period=6.0, method=method)
-            assert (found.image == -1).all()
-            assert (found.strength < 1).all()
+            for history in breaks.HISTORIES:
+                found = breakpoints(still, monitor_start=20, period=6.0, method=method, history=history)
+                assert (found.image == -1).all()
+                assert (found.strength < 1).all()
+                assert (found.history == 0).all()
             tested = stability_test(still, period=None, method=method)
             assert (tested.p_value > 0.9).all()
     step = np.where(np.arange(40) < 30, 5, 6).astype("f4")
@@ -244,7 +289,7 @@ def test_stored_integers_layouts_and_threads_give_the_same():
     frozen = values.copy()
     frozen.flags.writeable = False
     for call in (
-        lambda x, **more: breakpoints(x, at, monitor_start=at[70], period=1.0, **more),
+        lambda x, **more: breakpoints(x, at, monitor_start=at[70], period=1.0, history="roc", **more),
         lambda x, **more: stability_test(x, at, period=1.0, **more),
     ):
         expected = call(values)
@@ -264,6 +309,7 @@ def test_stored_integers_layouts_and_threads_give_the_same():
         ({"level": 0.0}, "level: must be between 0.001 and 0.5, got 0.0"),
         ({"bandwidth": 1.5}, "bandwidth: must be between 0.05 and 1, got 1.5"),
         ({"method": "mosum"}, "method: 'mosum' is not known"),
+        ({"history": "bp"}, "history: 'bp' is not known, take one of all, roc"),
         ({"period": 0}, "period: must be above 0, or None, got 0"),
         ({"harmonics": -1}, "harmonics: .* got -1"),
         ({"harmonics": 1.5}, "harmonics: .* got 1.5"),
@@ -273,6 +319,6 @@ def test_stored_integers_layouts_and_threads_give_the_same():
 def test_wrong_arguments_are_named(options, sentence):
     with pytest.raises(ValueError, match=sentence):
         breakpoints(np.ones(3, "f4"), **({"monitor_start": 2, "period": 3} | options))
-    if "level" not in options:
+    if not {"level", "history"} & set(options):
         with pytest.raises(ValueError, match=sentence.replace("and 1,", "and 0.5,")):
             stability_test(np.ones(3, "f4"), **({"period": 3} | options))

@@ -37,14 +37,21 @@ def watch_columns(
     design: Doubles,
     start: int,
     stop: int,
+    reach: float,
     bandwidth: float,
     critical: float,
     image: Places,
     magnitude: Columns,
     strength: Columns,
+    history: Places,
 ) -> None:
-    """Fit the times ``start:stop`` and write where later residuals leave the boundary; 0: cumulative sums."""
+    """Fit the times ``start:stop`` and write where later residuals leave the boundary.
+
+    A ``reach`` above 0 is the boundary of the test that makes the history shorter where it is not stable;
+    a ``bandwidth`` of 0 takes cumulative sums.
+    """
     times = series.shape[0]
+    starts = np.empty(WIDTH, np.int64)
     residuals = np.empty((times, WIDTH), np.float64)
     sigma = np.empty(WIDTH, np.float64)
     seen = np.empty(WIDTH, np.int64)
@@ -55,12 +62,17 @@ def watch_columns(
     for first in range(begin, end, WIDTH):
         width = min(WIDTH, end - first)
         to = at + first - begin
-        _fit(series, first, width, design, start, stop, residuals, sigma, seen)
+        for p in range(WIDTH):
+            starts[p] = start
+            if reach > 0.0 and p < width:
+                starts[p] = _reach_back(series[:, first + p], design, start, stop, reach, sums, places)
+        _fit(series, first, width, design, starts, stop, residuals, sigma, seen)
         for p in range(width):
             image[to + p] = -1
             magnitude[to + p] = _NAN
             strength[to + p] = _NAN
-            total = _add_up(residuals, p, start, sums, places)
+            total = _add_up(residuals, p, starts[p], sums, places)
+            history[to + p] = places[1] if sigma[p] > 0.0 else -1
             known = seen[p]
             window = math.floor(bandwidth * known)
             if sigma[p] > 0.0 and total > known and (bandwidth == 0.0 or window > 1):
@@ -108,6 +120,7 @@ def stability_columns(
 ) -> None:
     """Fit all times and write the largest sum of residuals, and where it is; 0: cumulative sums."""
     times = series.shape[0]
+    starts = np.zeros(WIDTH, np.int64)
     residuals = np.empty((times, WIDTH), np.float64)
     sigma = np.empty(WIDTH, np.float64)
     seen = np.empty(WIDTH, np.int64)
@@ -116,7 +129,7 @@ def stability_columns(
     for first in range(begin, end, WIDTH):
         width = min(WIDTH, end - first)
         to = at + first - begin
-        _fit(series, first, width, design, 0, times, residuals, sigma, seen)
+        _fit(series, first, width, design, starts, times, residuals, sigma, seen)
         for p in range(width):
             image[to + p] = -1
             statistic[to + p] = np.nan
@@ -131,6 +144,78 @@ def stability_columns(
                     most = max(most, moved)
                 statistic[to + p] = most / (sigma[p] * math.sqrt(total))
                 image[to + p] = places[last]
+
+
+@compiled
+def _reach_back(
+    column: NDArray[np.float32],
+    design: Doubles,
+    start: int,
+    stop: int,
+    reach: float,
+    sums: Doubles,
+    places: Index,
+) -> int:
+    """Give the time from which on a history is stable: cumulative sums of recursive residuals, from its end.
+
+    Each observation is rotated into the triangle of those before it (Givens); what is left of its value is
+    its recursive residual, unless it was needed to determine the fit.
+    """
+    terms = design.shape[1]
+    triangle = np.zeros((terms, terms + 1), np.float64)
+    row = np.empty(terms + 1, np.float64)
+    count = 0
+    mean = 0.0
+    square = 0.0
+    most = 0.0
+    sums[0] = 0.0
+    before = stop
+    for i in range(stop - 1, start - 1, -1):
+        value = column[i]
+        if abs(value) < _INF:
+            for a in range(terms):
+                row[a] = design[i, a]
+            row[terms] = value
+            most = max(most, abs(np.float64(value)))
+            if not _rotate(triangle, row):
+                count += 1
+                places[count] = before
+                sums[count] = sums[count - 1] + row[terms]
+                step = float(row[terms]) - mean
+                mean += step / count
+                square += step * (float(row[terms]) - mean)
+            before = i
+    if count < 2:
+        return start
+    unit = max(math.sqrt(square / (count - 1)), ROUNDING * most, 1e-38) * math.sqrt(count)
+    for j in range(1, count + 1):
+        if abs(sums[j]) / unit > reach * (1.0 + 2.0 * j / count):
+            return int(places[j])
+    return start
+
+
+@compiled
+def _rotate(triangle: Doubles, row: Doubles) -> bool:
+    """Rotate a row into a triangle (term, term and right side); its last element stays.
+
+    True when it was needed: when the rows before it did not determine what it asks for.
+    """
+    terms = triangle.shape[0]
+    size = 0.0
+    for a in range(terms):
+        size += row[a] * row[a]
+    needed = False
+    for a in range(terms):
+        if row[a] * row[a] > 1e-18 * size:
+            needed = needed or triangle[a, a] == 0.0
+            length = math.sqrt(triangle[a, a] * triangle[a, a] + row[a] * row[a])
+            cosine = triangle[a, a] / length
+            sine = row[a] / length
+            for b in range(a, terms + 1):
+                before = triangle[a, b]
+                triangle[a, b] = cosine * before + sine * row[b]
+                row[b] = cosine * row[b] - sine * before
+    return needed
 
 
 @compiled
@@ -153,13 +238,13 @@ def _fit(
     first: int,
     width: int,
     design: Doubles,
-    start: int,
+    starts: Index,
     stop: int,
     residuals: Doubles,
     sigma: Doubles,
     seen: Index,
 ) -> None:
-    """Fit the times ``start:stop`` by least squares and write the residuals of all times.
+    """Fit the times ``starts:stop`` by least squares and write the residuals of all times.
 
     ``sigma`` is the residuals' standard deviation, NaN where the fit is not determined; ``seen`` counts the
     observations fitted.
@@ -169,7 +254,7 @@ def _fit(
     sound = np.ones(WIDTH, np.float64)
     most = np.zeros(WIDTH, np.float64)
     square = np.zeros(WIDTH, np.float64)
-    _add_normal(series, first, width, design, start, stop, normal, seen, most)
+    _add_normal(series, first, width, design, starts, stop, normal, seen, most)
     _factor(normal, sound)
     _substitute(normal)
     for i in range(series.shape[0]):
@@ -179,9 +264,10 @@ def _fit(
             target[p] = row[p] if abs(row[p]) < _INF else np.nan
         for a in range(terms):
             _add(target, -design[i, a], normal[a, terms])
-        if start <= i < stop:
+        if i < stop:
             for p in range(width):
-                square[p] += 0.0 if np.isnan(target[p]) else target[p] * target[p]
+                fitted = (i >= starts[p]) & (not np.isnan(target[p]))
+                square[p] += target[p] * target[p] if fitted else 0.0
     for p in range(width):
         freedom = seen[p] - terms
         # A history without noise has that of its rounding, so that no sum is divided by nothing.
@@ -202,22 +288,22 @@ def _add_normal(
     first: int,
     width: int,
     design: Doubles,
-    start: int,
+    starts: Index,
     stop: int,
     normal: Doubles,
     seen: Index,
     most: Doubles,
 ) -> None:
-    """Add up the normal equations of the times ``start:stop``, the right side as their last row."""
+    """Add up the normal equations of the times ``starts:stop``, the right side as their last row."""
     terms = design.shape[1]
     mark = np.zeros(WIDTH, np.float64)
     value = np.zeros(WIDTH, np.float64)
     for p in range(WIDTH):
         seen[p] = 0
-    for i in range(start, stop):
+    for i in range(min(starts), stop):
         row = series[i, first : first + width]
         for p in range(width):
-            clear = abs(row[p]) < _INF
+            clear = (abs(row[p]) < _INF) & (i >= starts[p])
             mark[p] = 1.0 if clear else 0.0
             value[p] = row[p] if clear else 0.0
             most[p] = max(most[p], abs(value[p]))

@@ -11,10 +11,14 @@ import numpy as np
 from swath.kernels._columns import as_series, check_times
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import ArrayLike, NDArray
 
 METHODS = ("ols-mosum", "ols-cusum")
 """Names of the processes: moving and cumulative sums of the residuals of a least-squares fit."""
+HISTORIES = ("all", "roc")
+"""Names of the histories: all images before the monitored ones, or what a reverse-ordered CUSUM keeps."""
 
 # Simulated by tools/break_levels.py: critical values for each bandwidth (row) and level (column), first of
 # the moving sums within a fitted series, then of those after it. tests/kernels/test_breaks.py compares them
@@ -60,6 +64,8 @@ class Breaks(NamedTuple):
     """(...) median residual of the monitored images, unit of the series."""
     strength: NDArray[np.float32]
     """(...) largest |process| / boundary, 1; above 1 where there is a break."""
+    history: NDArray[np.int32]
+    """(...) time axis index of the first image fitted; -1 where no model could be fitted."""
 
 
 class Stability(NamedTuple):
@@ -79,6 +85,7 @@ def breakpoints(
     *,
     monitor_start: float,
     period: float | None,
+    history: str = "all",
     history_start: float | None = None,
     harmonics: int = 1,
     trend: bool = True,
@@ -102,9 +109,11 @@ def breakpoints(
         The images from this time on are monitored.
     period : float, > 0, unit of ``times``, or None
         Length of a year: 1 for decimal years, the number of images a year for even steps. None: no season.
+    history : str
+        One of ``HISTORIES``. The images before ``monitor_start`` should be free of breaks: "roc" fits, for
+        each pixel, only those after the last time at which they were not (reverse-ordered CUSUM).
     history_start : float, unit of ``times``, optional
-        The model is fitted to the images from this time on up to ``monitor_start``; all before it unless
-        given. They should be free of breaks.
+        Images before this time are not fitted.
     harmonics : int, >= 0
         Number of cosine and sine waves of the season: period, period / 2, period / 3, ...
     trend : bool
@@ -126,9 +135,9 @@ def breakpoints(
     Returns
     -------
     Breaks
-        ``image`` (...) int32, ``magnitude`` (...) float32 and ``strength`` (...) float32. Without an
-        observation to monitor, with no more observations in the history than regressors, with regressors
-        that these cannot tell apart, or with moving sums of fewer than two: -1, NaN and NaN.
+        ``image`` (...) int32, ``magnitude`` (...) float32, ``strength`` (...) float32 and ``history`` (...)
+        int32. Without an observation to monitor, with no more observations in the history than regressors,
+        with regressors that these cannot tell apart, or with moving sums of fewer than two: -1, NaN and NaN.
 
     Notes
     -----
@@ -140,6 +149,10 @@ def breakpoints(
     the rounding of float32: 2^-24 of the largest value fitted. Regressors that are 0 or sums of others
     at these times are left out, such as the sine of two images a year.
 
+    For "roc" the recursive residuals w of the history, from its last image back, are added up: at the first
+    |sum of w up to j| above c (1 + 2 j / m) sd(w) sqrt(m), of m = n - k in all, the history is cut; c is that
+    of Brown, Durbin and Evans (1975) for ``level``.
+
     Memory: the outputs and 0.6 kB for each image. Work: O(time x k^2) per pixel; sums are float64.
 
     References
@@ -147,8 +160,10 @@ def breakpoints(
     Verbesselt, Zeileis and Herold (2012), Near real-time disturbance detection using satellite image time
     series; Chu, Stinchcombe and White (1996), Monitoring structural change; Leisch, Hornik and Kuan (2000),
     Monitoring structural changes with the generalized fluctuation test; Zeileis et al. (2005), Monitoring
-    structural change in dynamic econometric models; the definition is reproduced, and c compared with what R
-    uses, in tests/kernels/test_breaks.py.
+    structural change in dynamic econometric models; Brown, Durbin and Evans (1975), Techniques for testing
+    the constancy of regression relationships over time; Pesaran and Timmermann (2002), Market timing and
+    return prediction under model instability (the reverse order). The definition is reproduced, and c
+    compared with what R uses, in tests/kernels/test_breaks.py.
 
     Examples
     --------
@@ -159,6 +174,8 @@ def breakpoints(
     >>> found.image.item(), round(found.magnitude.item(), 2)
     (50, -0.01)
     """
+    if history not in HISTORIES:
+        raise ValueError(f"history: {history!r} is not known, take one of {', '.join(HISTORIES)}")
     if not 0.001 <= level <= 0.5:
         raise ValueError(f"level: must be between 0.001 and 0.5, got {level!r}")
     share = _checked_bandwidth(method, bandwidth, most=1.0)
@@ -167,15 +184,17 @@ def breakpoints(
     start = 0 if history_start is None else int(np.searchsorted(at, history_start))
     stop = max(start, int(np.searchsorted(at, monitor_start)))
     design = _regressors(at, start, stop, period=period, harmonics=harmonics, trend=trend)
-    critical = _critical_mosum(bandwidth, level) if share else _critical_cusum(level)
+    critical = _critical_mosum(bandwidth, level) if share else _solve(_chance_outside, level)
+    reach = _solve(_chance_recursive, level) if history == "roc" else 0.0
 
     from swath.kernels._breaks_loops import watch_columns
 
-    image = np.empty(given.pixels, np.int32)
+    image, first = (np.empty(given.pixels, np.int32) for _ in range(2))
     magnitude, strength = given.empty(), given.empty()
-    model = design, start, stop, share, critical
-    given.for_blocks(watch_columns, *model, image, magnitude, strength, threads=threads)
-    return Breaks(given.shaped(image), given.shaped(magnitude), given.shaped(strength))
+    model = design, start, stop, reach, share, critical
+    given.for_blocks(watch_columns, *model, image, magnitude, strength, first, threads=threads)
+    measures = given.shaped(magnitude), given.shaped(strength)
+    return Breaks(given.shaped(image), *measures, given.shaped(first))
 
 
 def stability_test(
@@ -311,14 +330,23 @@ def _critical_mosum(bandwidth: float, level: float) -> float:
     return float(np.interp(math.log(level), np.log(_MONITOR_LEVELS)[::-1], row[::-1]))
 
 
-def _critical_cusum(level: float) -> float:
-    """Solve 2 - 2 (Phi(a) - a phi(a)) = level for a, by halving."""
+def _chance_outside(a: float) -> float:
+    """Give the probability that cumulative sums cross sqrt(x (x - 1) (a^2 + log(x / (x - 1))))."""
     normal = NormalDist()
+    return 2 - 2 * (normal.cdf(a) - a * normal.pdf(a))
+
+
+def _chance_recursive(c: float) -> float:
+    """Give the probability that sums of recursive residuals cross c (1 + 2 x) for x up to 1."""
+    phi = NormalDist().cdf
+    twice = math.exp(-4 * c * c) * (phi(c) + phi(5 * c) - 1)
+    return 2 * (1 - phi(3 * c) + twice - math.exp(-16 * c * c) * (1 - phi(c)))
+
+
+def _solve(chance: Callable[[float], float], level: float) -> float:
+    """Find where a probability that falls is ``level``, by halving."""
     low, high = 0.0, 10.0
     for _ in range(60):
-        a = (low + high) / 2
-        if 2 - 2 * (normal.cdf(a) - a * normal.pdf(a)) > level:
-            low = a
-        else:
-            high = a
+        middle = (low + high) / 2
+        low, high = (middle, high) if chance(middle) > level else (low, middle)
     return (low + high) / 2
