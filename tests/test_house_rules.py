@@ -58,10 +58,12 @@ def test_every_module_and_public_name_has_a_docstring():
 
 
 def test_every_kernel_states_parameters_returns_and_an_example():
+    from swath import kernels
+
     lacking = []
     for path in sorted((SOURCE / "kernels").glob("[a-z]*.py")):
         for name, node in public(ast.parse(path.read_text())):
-            if isinstance(node, ast.FunctionDef):
+            if name in kernels.__all__ and isinstance(node, ast.FunctionDef):
                 text = ast.get_docstring(node) or ""
                 lacking += [
                     f"{name}: {section}"

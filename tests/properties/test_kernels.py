@@ -8,7 +8,26 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from swath.kernels import REDUCERS, composite, linear, mann_kendall, medoid, swag, theil_sen
+from swath.kernels import (
+    REDUCERS,
+    aggregate,
+    composite,
+    convolve,
+    hampel,
+    harmonic,
+    linear,
+    mann_kendall,
+    medoid,
+    percentile_band,
+    phenology,
+    savitzky_golay,
+    swag,
+    theil_sen,
+    theil_sen_interval,
+    weighted_median,
+    whittaker,
+    whittaker_auto,
+)
 
 VALUES = st.one_of(st.just(np.nan), st.floats(-1000, 1000, width=32), st.sampled_from([0.0, 1.0, 2.0]))
 SERIES = hnp.arrays(np.float32, st.tuples(st.integers(1, 9), st.integers(1, 5)), elements=VALUES)
@@ -26,6 +45,17 @@ CALLS = {
     "swag": lambda x: np.stack(swag(x, images_per_year=3)),
     "linear": lambda x: np.stack(linear(x)),
     "mann_kendall": lambda x: np.stack(mann_kendall(x)),
+    "aggregate": lambda x: np.stack(list(aggregate(x, np.arange(len(x)) % 2, 2).values())),
+    "weighted_median": lambda x: weighted_median(x, np.arange(1, len(x) + 1), np.arange(len(x)) % 2, 2),
+    "convolve": lambda x: np.stack(convolve(x, 0.5 ** np.arange(len(x)))),
+    "savitzky_golay": lambda x: savitzky_golay(x, window=5),
+    "whittaker": whittaker,
+    "whittaker_auto": lambda x: whittaker_auto(x)[0],
+    "harmonic": lambda x: harmonic(x, period=4).fitted,
+    "phenology": lambda x: phenology(x, period=4).peak,
+    "hampel": lambda x: hampel(x, window=5)[0],
+    "percentile_band": lambda x: percentile_band(x, window=5)[0],
+    "theil_sen_interval": lambda x: np.stack(theil_sen_interval(x, np.arange(len(x)))),
     "theil_sen": lambda x: np.stack(theil_sen(x, np.arange(len(x)), season=2)),
 }
 

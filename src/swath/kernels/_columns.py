@@ -24,25 +24,18 @@ _ALIGNED = 256
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """A series as it was given, and how its numbers become values.
-
-    Parameters
-    ----------
-    array : (time, ...) or (band, time, ...), any real dtype
-        Stored numbers.
-    leading : int, 1 or 2
-        Number of axes before the pixel axes.
-    scale, offset : float
-        A value is number x scale + offset, in float64, rounded to float32.
-    nodata : float, optional
-        The number that marks a gap, besides NaN.
-    """
+    """A series as it was given, and how its numbers become values."""
 
     array: NDArray[Any]
+    """(time, ...) or (band, time, ...), any real dtype: stored numbers."""
     leading: int
+    """Number of axes before the pixel axes, 1 or 2."""
     scale: float
+    """A value is number x scale + offset, in float64, rounded to float32."""
     offset: float
+    """A value is number x scale + offset, in float64, rounded to float32."""
     nodata: float | None
+    """The number that marks a gap, besides NaN."""
 
     @property
     def times(self) -> int:

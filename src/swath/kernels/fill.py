@@ -69,7 +69,7 @@ def swag(
     -----
     Memory: the two outputs and 4 kB for each image. Work: O(time x images_per_year) per pixel,
     by a recursion over the years that gives the T x T weighted sum exactly. Sums are float32 up to 150 dB in
-    all, which costs a relative 1e-6 at most, and float64 beyond. The bytes depend neither on the processor
+    all, which costs a relative 2e-6 at most, and float64 beyond. The bytes depend neither on the processor
     nor on whether compiled or numba loops are used.
 
     References

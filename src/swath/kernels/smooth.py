@@ -138,7 +138,7 @@ def whittaker(
     Memory: the output, 4 to 6 kB for each image, and the weights once more unless they are float32 and
     contiguous. Work: O(time) per pixel; the banded system is solved in float64. Measured with as few
     observations as ``order``, of up to 1000 images: within 3e-5 of the largest value for order 2; for order 3
-    within 1e-3 up to a smoothness of 1e6, and 4e-2 at 1e8.
+    within 2e-3 up to a smoothness of 1e6, and 4e-2 at 1e8.
 
     References
     ----------
