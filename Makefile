@@ -34,12 +34,16 @@ docs: setup ## The documentation, into site/.
 	$(PY) docs/generate.py
 	$(BIN)/mkdocs build --strict --quiet
 
-bench: setup ## The benchmarks; they print tables and compare with peers.
-	@for each in benchmarks/bench_*.py; do echo "== $$each"; $(PY) $$each || exit 1; done
+bench: setup ## The benchmarks beside their peers; they print tables and write benchmarks/RESULTS.md.
+	@.tools/uv/bin/uv pip install --quiet --python $(PY) --require-hashes --requirement benchmarks/requirements.lock
+	@$(PY) benchmarks/run_all.py
 
 lock: setup ## Write requirements.lock anew.
 	.tools/uv/bin/uv pip compile --universal --python-version 3.12 --generate-hashes --no-emit-index-url \
 	  --no-header --group dev --quiet --upgrade --output-file requirements.lock pyproject.toml
+	.tools/uv/bin/uv pip compile --universal --python-version 3.12 --generate-hashes --no-emit-index-url \
+	  --no-header --group dev --group bench --constraint requirements.lock --quiet --upgrade \
+	  --output-file benchmarks/requirements.lock pyproject.toml
 
 clean: ## Delete what these targets made.
 	rm -rf .venv .tools site dist swath-demo .pytest_cache .mypy_cache .ruff_cache .hypothesis

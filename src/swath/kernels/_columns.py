@@ -118,7 +118,7 @@ class Series:
 
 def _pieces(array: NDArray[Any], leading: int, first: int, last: int) -> Iterator[tuple[int, NDArray[Any]]]:
     """Give pixels (..., pixel) from ``first`` to ``last``, piece by piece, whatever the strides are."""
-    if array.flags.c_contiguous:
+    if array.flags.c_contiguous or array.ndim == leading:
         array = array.reshape(*array.shape[:leading], math.prod(array.shape[leading:]))
     tail = array.shape[leading:]
     lead: tuple[Any, ...] = (slice(None),) * leading
