@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import rasterio
-from rasterio.errors import RasterioError
+from rasterio.errors import CRSError, RasterioError
 from rasterio.windows import Window
 
 from swath.cube.placing import lattice_of, place, same_crs
-from swath.cube.tiff import MalformedError, TiffFile, Unsupported, open_tiff
+from swath.cube.tiff import MalformedError, ServerError, TiffFile, Unsupported, open_tiff
 from swath.model import MissingAssetError, SwathError, UnreadableAssetError
 
 if TYPE_CHECKING:
@@ -29,9 +30,12 @@ _GDAL = {
     "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
     "GDAL_HTTP_MAX_RETRY": "4",
     "GDAL_HTTP_RETRY_DELAY": "0.5",
+    "GDAL_HTTP_CONNECTTIMEOUT": "10",
+    "GDAL_HTTP_TIMEOUT": "120",
     "VSI_CACHE": "FALSE",
 }
-
+_FAILURES = (RasterioError, CRSError, UnicodeDecodeError, ServerError, FileNotFoundError)
+"""What comes of a file that is not there or no raster; a name in it may be no UTF-8."""
 
 log = logging.getLogger(__name__)
 
@@ -48,8 +52,10 @@ class RasterFile:
 
     Raises
     ------
-    RasterioError
+    RasterioError, CRSError, UnicodeDecodeError
         GDAL cannot open it either.
+    ServerError, FileNotFoundError
+        The server does not give it; GDAL is asked only where that may have credentials of its own.
     """
 
     def __init__(self, href: str, files: contextlib.ExitStack) -> None:
@@ -57,6 +63,7 @@ class RasterFile:
         self._files = files
         self._dataset: Any = None
         self._tiff: TiffFile | None = None
+        self._refused: ServerError | None = None
         try:
             self._tiff = open_tiff(href)
             files.callback(self._tiff.close)
@@ -64,9 +71,17 @@ class RasterFile:
             self._leave_to_gdal(error)
         found = self._tiff or self.gdal()
         self.crs, self.transform = found.crs, found.transform
+        if not math.isfinite(self.transform.determinant) or self.transform.determinant == 0:
+            raise _unreadable(href, f"its pixels have no size: transform {tuple(self.transform[:6])}")
         self.height, self.width, self.count = int(found.height), int(found.width), int(found.count)
 
     def _leave_to_gdal(self, reason: Exception) -> None:
+        if isinstance(reason, ServerError):
+            if reason.final:
+                raise reason
+            self._refused = reason
+        elif isinstance(reason, FileNotFoundError) and "://" in self.href:
+            raise reason
         log.debug("GDAL reads %s: %s", self.href, reason)
         self._tiff = None
 
@@ -79,7 +94,12 @@ class RasterFile:
         """Open the file with rasterio, once."""
         if self._dataset is None:
             self._files.enter_context(rasterio.Env(**_GDAL))
-            self._dataset = self._files.enter_context(rasterio.open(self.href, sharing=False))
+            try:
+                self._dataset = self._files.enter_context(rasterio.open(self.href, sharing=False))
+            except RasterioError as error:
+                if self._refused is not None:
+                    raise self._refused from error
+                raise
         return self._dataset
 
     def dtype_of(self, layer: int) -> np.dtype[Any]:
@@ -158,7 +178,7 @@ class RasterFile:
         _check_agrees(self, sources)
         try:
             return place(self, sources, geobox, resampling)
-        except RasterioError as error:
+        except _FAILURES as error:
             raise describe_failure(self.href, error) from error
 
 
@@ -181,22 +201,27 @@ def open_raster(href: str) -> Iterator[RasterFile]:
     with contextlib.ExitStack() as files:
         try:
             file = RasterFile(href, files)
-        except RasterioError as error:
+        except _FAILURES as error:
             raise describe_failure(href, error) from error
         yield file
 
 
 def describe_failure(href: str, error: Exception) -> SwathError:
-    """Make our error of what rasterio says of a file: it is not there, or it cannot be read."""
-    cause = error.__cause__ or error
+    """Make our error of what rasterio or a server says of a file: it is not there, or it cannot be read."""
+    cause = error if isinstance(error, (ServerError, UnicodeDecodeError)) else error.__cause__ or error
     reason = " ".join(str(cause).split())
     path = href.split('"')[1] if href.startswith("ZARR:") else href
     is_local = "://" not in path and not path.startswith("/vsi")
     gone = (is_local and not Path(path).exists()) or "HTTP response code: 404" in reason
+    gone = gone or isinstance(error, FileNotFoundError)
     if gone:
         return MissingAssetError(
             f"asset: there is no file {href!r}", fix="restore it, or leave it out with --skip-bad"
         )
+    return _unreadable(href, reason)
+
+
+def _unreadable(href: str, reason: str) -> UnreadableAssetError:
     return UnreadableAssetError(
         f"asset: {href!r} cannot be read as a raster ({reason})",
         fix="fetch it again, or leave it out with --skip-bad",

@@ -3,8 +3,17 @@
 It reads what Earth observation archives hold; `Unsupported` says what it does not, and GDAL then reads that.
 """
 
-from swath.cube.tiff.file import TiffFile, open_tiff, read_together
+from swath.cube.tiff.file import Part, TiffFile, open_tiff, read_together
 from swath.cube.tiff.header import MalformedError, Unsupported
-from swath.cube.tiff.origin import is_known_address
+from swath.cube.tiff.origin import ServerError, is_known_address
 
-__all__ = ["MalformedError", "TiffFile", "Unsupported", "is_known_address", "open_tiff", "read_together"]
+__all__ = [
+    "MalformedError",
+    "Part",
+    "ServerError",
+    "TiffFile",
+    "Unsupported",
+    "is_known_address",
+    "open_tiff",
+    "read_together",
+]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +26,9 @@ _BYTES: dict[int, Any] = {
 """Codecs that give back bytes, whatever these mean."""
 _IMAGES = {JPEG, LERC, WEBP}
 _LERC_PACKED = {0: None, 1: imagecodecs.deflate_decode, 2: imagecodecs.zstd_decode}
+_LERC_HEADERS = 1 << 16
 _RGB, _YCBCR = 2, 6
+_JPEG_END = b"\xff\xd9"
 _scratch = threading.local()
 
 
@@ -131,26 +134,29 @@ def _memory(length: int) -> NDArray[np.uint8]:
 
 
 def _decoded_image(image: TiffImage, rows: int, content: Any) -> NDArray[np.uint8]:
-    shape = (rows, image.block_width, image.block_samples)
+    shape: tuple[int, ...] = (rows, image.block_width)
+    if image.block_samples > 1:
+        shape = (*shape, image.block_samples)
+    # A few bytes may claim to be an image of many GB: codecs refuse one that is not of the form of ``out``.
+    out = _memory(math.prod(shape) * image.dtype.itemsize).view(image.dtype.newbyteorder("=")).reshape(shape)
     if image.compression == JPEG:
+        if not bytes(content[-16:]).rstrip(b"\0").endswith(_JPEG_END):  # else grey is put for what is cut off
+            raise MalformedError("a JPEG block that is cut short")
         tables = image.tags.get(JPEG_TABLES)
-        tables = None if tables is None else tables.tobytes()
+        tables = None if tables is None else bytes(tables)
         space = "RGB" if image.photometric == _RGB and image.block_samples == 3 else None
-        found = imagecodecs.jpeg8_decode(
-            content, tables=tables, colorspace=space, outcolorspace=space, shape=shape[:2]
-        )
+        imagecodecs.jpeg8_decode(content, tables=tables, colorspace=space, outcolorspace=space, out=out)
     elif image.compression == WEBP:
-        found = imagecodecs.webp_decode(content, hasalpha=image.samples == 4)
+        imagecodecs.webp_decode(content, hasalpha=image.samples == 4, out=out)
     else:
         packed = image.tags.get(LERC_PARAMETERS)
         unpack = _LERC_PACKED.get(0 if packed is None or len(packed) < 2 else int(packed[1]))
-        found, there = imagecodecs.lerc_decode(content if unpack is None else unpack(content), masks=True)
+        if unpack is not None:
+            content = unpack(content, out=2 * out.nbytes + _LERC_HEADERS)
+        there: Any = imagecodecs.lerc_decode(content, masks=True, out=out)[1]
         if there is not None and image.dtype.kind == "f":  # NaN goes into LERC's own mask
-            found = np.where(np.reshape(there, np.shape(found)), found, np.asarray(np.nan, found.dtype))
-    found = np.asarray(found)
-    if found.dtype != image.dtype.newbyteorder("=") or found.size != int(np.prod(shape)):
-        raise MalformedError(f"a block holds {found.dtype} {found.shape}, not {image.dtype} {shape}")
-    return np.ascontiguousarray(found).reshape(-1).view(np.uint8)
+            out[~np.reshape(there, shape)] = np.nan
+    return out.reshape(-1).view(np.uint8)
 
 
 def _place_bits(

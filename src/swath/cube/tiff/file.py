@@ -60,6 +60,8 @@ class TiffFile:
             check_supported(header.mask)
             if header.mask.dtype.kind != "b" or header.mask.samples != 1:
                 raise Unsupported("a mask of more than one bit")
+            if (header.mask.height, header.mask.width) != (self.image.height, self.image.width):
+                raise Unsupported("a mask of another size than the image")
         self.crs, self.transform = georeference(self.image)
         self.nodata = parse_nodata(self.image)
         self.height, self.width, self.count = self.image.height, self.image.width, self.image.samples
@@ -169,9 +171,8 @@ def read_together(parts: Sequence[Part], *, threads: int = 1) -> None:
     with ThreadPoolExecutor(threads) as pool:
         for _ in pool.map(lambda each: _place(each, None), local):
             pass
-        with ThreadPoolExecutor(2) as fetching:  # the next batch is under way while one is decoded
-            for found in fetching.map(_fetched, _batches(remote)):
-                list(pool.map(lambda pair: _place(*pair), found))
+        for found in _ahead(_batches(remote)):
+            list(pool.map(lambda pair: _place(*pair), found))
 
 
 def _blocks(part: Part) -> Iterator[_Block]:
@@ -226,14 +227,20 @@ def _place(block: _Block, content: Any) -> None:
         if offset + count > origin.size:
             raise MalformedError(f"it ends at {origin.size} bytes, before the end of a block")
         content = origin.read(offset, count)
+        if len(content) != count:
+            raise MalformedError("it was cut short after it was opened")
     place_block(part.image, block.row, content, block.placements, block.inside)
+
+
+def _place_of(block: _Block) -> tuple[str, int, tuple[int, int]]:
+    return block.part.file.href, id(block.part.file.origin), block.span
 
 
 def _batches(blocks: Sequence[_Block]) -> Iterator[list[_Block]]:
     """Cut a list of blocks of remote files into what is fetched at once."""
     held: list[_Block] = []
     size = 0
-    for each in sorted(blocks, key=lambda block: (block.part.file.href, block.span)):
+    for each in sorted(blocks, key=_place_of):
         if held and size + each.span[1] > _IN_FLIGHT // 2:
             yield held
             held, size = [], 0
@@ -243,9 +250,22 @@ def _batches(blocks: Sequence[_Block]) -> Iterator[list[_Block]]:
         yield held
 
 
+def _ahead(batches: Iterator[list[_Block]]) -> Iterator[list[tuple[_Block, Any]]]:
+    """Fetch batches, the next one while one is decoded, and none further ahead."""
+    with ThreadPoolExecutor(1) as fetching:
+        ready = None
+        for batch in batches:
+            coming = fetching.submit(_fetched, batch)
+            if ready is not None:
+                yield ready.result()
+            ready = coming
+        if ready is not None:
+            yield ready.result()
+
+
 def _fetched(batch: Sequence[_Block]) -> list[tuple[_Block, Any]]:
     """Fetch blocks: those of one file by requests that are in flight together, and files side by side."""
-    files = [list(each) for _, each in itertools.groupby(batch, key=lambda block: block.part.file.href)]
+    files = [list(each) for _, each in itertools.groupby(batch, key=lambda block: block.part.file.origin)]
 
     def fetch(blocks: list[_Block]) -> list[tuple[_Block, Any]]:
         return list(zip(blocks, blocks[0].part.file.origin.read_many([b.span for b in blocks]), strict=True))

@@ -13,6 +13,7 @@ from swath.cube.tiff.header import GEO_TAGS, Unsupported
 if TYPE_CHECKING:
     from swath.cube.tiff.header import TiffImage
 
+_LONGEST = 1 << 16
 _CODES = {"f8": 12, "u2": 3, "S1": 2}
 
 
@@ -37,6 +38,8 @@ def georeference(image: TiffImage) -> tuple[Any, Any]:
                 fields.append((tag, kind, value.astype(kind).tobytes()))
             else:
                 raise Unsupported("geographic fields of another type")
+    if sum(len(content) for _, _, content in fields) > _LONGEST:
+        raise Unsupported("geographic fields of more than 64 kB")
     if not fields:
         raise Unsupported("no georeference")
     return _ask_gdal(tuple(fields))
@@ -54,7 +57,7 @@ def _ask_gdal(fields: tuple[tuple[int, str, bytes], ...]) -> tuple[Any, Any]:
             if dataset.crs is None:
                 raise Unsupported("no coordinate reference system")
             return dataset.crs, dataset.transform
-    except RasterioError as error:
+    except (RasterioError, ValueError) as error:  # rasterio's CRSError is a ValueError; names may be no UTF-8
         raise Unsupported(f"its georeference ({error})") from error
 
 

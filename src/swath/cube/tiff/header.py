@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
@@ -41,6 +41,9 @@ _LARGEST_FIELD = 1 << 28
 _LARGEST_BLOCK = 1 << 28
 """Bytes of one block, unpacked: GDAL reads larger ones piece by piece."""
 _LARGEST_SIDE = 1 << 30
+_MOST_SAMPLES = 65535
+_TOO_LARGE_FOR_FLOAT32 = 2.0**128 - 2.0**103
+"""What is as large is rounded to infinity."""
 
 WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC = 256, 257, 258, 259, 262
 STRIP_OFFSETS, SAMPLES, ROWS_PER_STRIP, STRIP_COUNTS, PLANAR = 273, 277, 278, 279, 284
@@ -183,6 +186,8 @@ class _Fields:
 
     def __init__(self, read: Read, size: int) -> None:
         self.source, self.size = read, size
+        self.left = size
+        """Bytes that fields may still take: those of a sane file do not overlap."""
         start = self.read(0, 8)
         if start[:2] not in (b"II", b"MM"):
             raise Unsupported("no TIFF file")
@@ -229,6 +234,9 @@ class _Fields:
         if length > _LARGEST_FIELD:
             raise MalformedError(f"a field has {length} bytes")
         if length > len(place):
+            self.left -= length
+            if self.left < 0:
+                raise MalformedError("its fields are longer together than the file")
             (offset,) = struct.unpack(self.order + ("Q" if self.big else "I"), place)
             place = self.read(offset, length)
         if dtype.kind == "S":
@@ -239,7 +247,7 @@ class _Fields:
 def _image(tags: dict[int, Any], order: str) -> TiffImage:
     width, height = _one(tags, WIDTH, 0), _one(tags, HEIGHT, 0)
     samples = _one(tags, SAMPLES, 1)
-    if not (0 < width <= _LARGEST_SIDE and 0 < height <= _LARGEST_SIDE and 0 < samples <= 65535):
+    if not (0 < width <= _LARGEST_SIDE and 0 < height <= _LARGEST_SIDE and 0 < samples <= _MOST_SAMPLES):
         raise MalformedError(f"an image has {width} x {height} pixels and {samples} layers")
     photometric, subfile = _one(tags, PHOTOMETRIC, 1), _one(tags, SUBFILE, 0)
     dtype = _dtype(tags, samples, order, mask=bool(subfile & 4))
@@ -266,23 +274,30 @@ def _image(tags: dict[int, Any], order: str) -> TiffImage:
         predictor=_one(tags, PREDICTOR, 1), photometric=photometric, separate=separate,
         block_width=block[0], block_height=block[1], tiled=tiled, offsets=offsets, counts=counts,
         reduced=bool(subfile & 1), mask=bool(subfile & 4),
-        extra=tuple(int(each) for each in tags.get(EXTRA_SAMPLES, ())[:samples]),
+        extra=tuple(_all(tags, EXTRA_SAMPLES, ())[:samples]),
         tags={key: tags[key] for key in _KEPT if key in tags},
     )  # fmt: skip
 
 
 def _one(tags: dict[int, Any], tag: int, default: int) -> int:
-    found = tags.get(tag)
-    if found is None:
-        return default
-    if isinstance(found, bytes) or len(found) < 1 or found.dtype.kind not in "iu":
-        raise MalformedError(f"its field {tag} is no whole number")
+    found = _all(tags, tag, (default,))
+    if not len(found):
+        raise MalformedError(f"its field {tag} is empty")
     return int(found[0])
 
 
+def _all(tags: dict[int, Any], tag: int, default: Sequence[int]) -> Sequence[int]:
+    found = tags.get(tag)
+    if found is None:
+        return default
+    if isinstance(found, bytes) or found.dtype.kind not in "iu":
+        raise MalformedError(f"its field {tag} is no whole number")
+    return [int(each) for each in found[:_MOST_SAMPLES]]
+
+
 def _dtype(tags: dict[int, Any], samples: int, order: str, *, mask: bool) -> np.dtype[Any]:
-    bits = {int(each) for each in tags.get(BITS, (1,))[:samples]}
-    kinds = {int(each) for each in tags.get(SAMPLE_FORMAT, (1,))[:samples]}
+    bits = set(_all(tags, BITS, (1,))[:samples])
+    kinds = set(_all(tags, SAMPLE_FORMAT, (1,))[:samples])
     if len(bits) != 1 or len(kinds) != 1:
         raise Unsupported("layers of different types")
     width, kind = bits.pop(), kinds.pop()
@@ -324,4 +339,6 @@ def parse_nodata(image: TiffImage) -> float | None:
         raise Unsupported("a nodata that is no number") from None
     if image.dtype.kind in "iu" and abs(value) > 2**53 and math.isfinite(value):
         raise Unsupported("a nodata that float64 does not hold")
+    if image.dtype == np.float32 and math.isfinite(value) and abs(value) >= _TOO_LARGE_FOR_FLOAT32:
+        raise Unsupported("a nodata that float32 does not hold")
     return value

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
@@ -11,12 +12,45 @@ from urllib.parse import urlsplit
 from swath.cube.tiff.header import MalformedError, Unsupported
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 _COALESCE = 256 * 1024
 """Bytes between two ranges that are fetched as one: less than what a request costs on the way."""
-_TRIES = 4
-_TIMEOUT = "60s"
+
+
+class ServerError(OSError):
+    """A server that does not give a file; the message is what it said, or how it stayed silent.
+
+    Parameters
+    ----------
+    what : str
+        One clause.
+    final : bool
+        True where asking again, by GDAL with credentials of its own, would only be more waiting.
+    """
+
+    def __init__(self, what: str, *, final: bool) -> None:
+        super().__init__(what)
+        self.final = final
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a server is waited for."""
+
+    connect_s: float = 10.0
+    """Seconds until there is a connection."""
+    silence_s: float = 20.0
+    """Seconds without a byte."""
+    request_s: float = 120.0
+    """Seconds for one request."""
+    retries: int = 4
+    """Requests after the first, with pauses that double."""
+    retries_s: float = 120.0
+    """Seconds after which no further one begins."""
+
+
+PATIENCE = Patience()
 
 
 class Origin(Protocol):
@@ -133,17 +167,40 @@ class RemoteFile:
 
     def _ask(self, function: str, **arguments: Any) -> Any:
         import obstore
-        from obstore.exceptions import BaseError
+        from obstore.exceptions import BaseError, NotSupportedError
 
         try:
             return getattr(obstore, function)(self._store, self._path, **arguments)
-        except FileNotFoundError:
-            raise
-        except BaseError as error:
-            raise OSError(" ".join(str(error).split())[:300]) from error
+        except NotSupportedError as error:
+            raise Unsupported("a server that gives no parts of files") from error
+        except (BaseError, FileNotFoundError) as error:  # the latter also for other answers than 404
+            raise _failure(str(error)) from error
 
     def close(self) -> None:
         """Do nothing: connections belong to the store, which is kept."""
+
+
+def _failure(told: str) -> OSError:
+    """Make our error of what the client tells in many lines: the status, or what broke."""
+    told = " ".join(told.split())
+    if status := re.search(r"status code: (\d{3})([\w ]*)", told):
+        said = f"the server says {status[1]}{status[2]}".rstrip()
+        if status[1] in ("404", "410"):
+            return FileNotFoundError(said)
+        return ServerError(said, final=status[1] >= "500" or status[1] == "429")
+    for sign, what in _BROKEN.items():
+        if sign in told:
+            cause = re.search(r'message: "([^"]*)"', told)
+            return ServerError(what + (f" ({cause[1]})" if cause else ""), final=True)
+    return ServerError(told.partition(" Debug source")[0][:300], final=False)
+
+
+_BROKEN = {
+    "TimedOut": "the server does not answer in time",
+    "kind: Timeout": "the server does not answer in time",
+    "kind: Interrupted": "the server breaks off",
+    "error sending request": "there is no connection to the server",
+}
 
 
 @lru_cache(maxsize=64)
@@ -154,15 +211,43 @@ def _store(scheme: str, netloc: str) -> Any:
     from obstore.store import HTTPStore, S3Store
 
     retry: Any = {
-        "max_retries": _TRIES,
-        "retry_timeout": dt.timedelta(seconds=120),
+        "max_retries": PATIENCE.retries,
+        "retry_timeout": dt.timedelta(seconds=PATIENCE.retries_s),
         "backoff": {
             "init_backoff": dt.timedelta(milliseconds=100),
             "max_backoff": dt.timedelta(seconds=5),
             "base": 2,
         },
     }
-    options: Any = {"timeout": _TIMEOUT, "connect_timeout": "10s", "allow_http": True}
+    options: Any = {
+        "connect_timeout": dt.timedelta(seconds=PATIENCE.connect_s),
+        "read_timeout": dt.timedelta(seconds=PATIENCE.silence_s),
+        "timeout": dt.timedelta(seconds=PATIENCE.request_s),
+        "allow_http": True,
+    }
     if scheme == "s3":
-        return S3Store(netloc, client_options=options, retry_config=retry)
+        unsigned = _check_credentials(os.environ)
+        return S3Store(netloc, client_options=options, retry_config=retry, skip_signature=unsigned)
     return HTTPStore.from_url(f"{scheme}://{netloc}", client_options=options, retry_config=retry)
+
+
+def _check_credentials(environment: Mapping[str, str]) -> bool:
+    """Tell whether S3 is asked without a signature.
+
+    Profiles, the address of another server as GDAL knows it, and credentials of a cloud's machines are left
+    to GDAL, which finds them without waiting for an address that is none here.
+    """
+    if "AWS_PROFILE" in environment or (
+        "AWS_S3_ENDPOINT" in environment and "AWS_ENDPOINT_URL" not in environment
+    ):
+        raise Unsupported("S3 as only GDAL's settings describe it")
+    if any(environment.get(name, "").upper() in ("YES", "TRUE", "ON", "1") for name in _UNSIGNED):
+        return True
+    if not any(name in environment for name in _CREDENTIALS):
+        raise Unsupported("no credentials for S3 in the environment")
+    return False
+
+
+_UNSIGNED = ("AWS_NO_SIGN_REQUEST", "AWS_SKIP_SIGNATURE")
+_CREDENTIALS = ("AWS_ACCESS_KEY_ID", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+                "AWS_CONTAINER_CREDENTIALS_FULL_URI")  # fmt: skip
