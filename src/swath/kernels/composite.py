@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from swath.kernels import _device
 from swath.kernels._columns import as_series, sort_times
 
 if TYPE_CHECKING:
@@ -38,7 +39,8 @@ def composite(
     Parameters
     ----------
     series : (time, ...) float32, any quantity
-        An observation is clear where it is finite.
+        An observation is clear where it is finite. An array of CuPy is worked on where it lies, and so is
+        the result.
     groups : (time,) integer
         Index of the output period of each image, or -1 to leave the image out.
     count : int, >= 0
@@ -78,6 +80,13 @@ def composite(
     >>> composite(series, [0, 0, 0, -1], 1, reducer="count")
     array([[3., 1.]], dtype=float32)
     """
+    _check_reducer(reducer, percentile)
+    if _device.is_on_device(series):
+        columns = _device.values_of(series, scale=scale, offset=offset, nodata=nodata)
+        order, starts = sort_times(groups, _checked_count(count), len(columns), name="groups")
+        fraction = 0.5 if reducer == "median" else percentile / 100
+        made: NDArray[np.float32] = _device.composite(columns, order, starts, reducer, fraction)
+        return made.reshape(count, *series.shape[1:])  # type: ignore[union-attr]
     given = as_series(series, scale=scale, offset=offset, nodata=nodata)
     order, starts = sort_times(groups, _checked_count(count), given.times, name="groups")
     loop, arguments = _loop(reducer, percentile, starts)
@@ -288,10 +297,7 @@ def _loop(
     reducer: str, percentile: float, starts: NDArray[np.int64]
 ) -> tuple[Callable[..., None], tuple[Any, ...]]:
     """Choose the loop of a reducer, and what it takes between the groups and the output."""
-    if reducer not in REDUCERS:
-        raise ValueError(f"reducer: {reducer!r} is not known, take one of {', '.join(REDUCERS)}")
-    if not 0 <= percentile <= 100:
-        raise ValueError(f"percentile: must be between 0 and 100, got {percentile!r}")
+    _check_reducer(reducer, percentile)
 
     from swath.kernels import _composite_loops as loops
 
@@ -301,6 +307,13 @@ def _loop(
     if reducer in ("first", "last"):
         return loops.reduce_order, (reducer == "last",)
     return loops.reduce_rows, (loops.CODES[reducer],)
+
+
+def _check_reducer(reducer: str, percentile: float) -> None:
+    if reducer not in REDUCERS:
+        raise ValueError(f"reducer: {reducer!r} is not known, take one of {', '.join(REDUCERS)}")
+    if not 0 <= percentile <= 100:
+        raise ValueError(f"percentile: must be between 0 and 100, got {percentile!r}")
 
 
 def _checked_count(count: int) -> int:

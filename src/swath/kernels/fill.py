@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from swath.kernels import _device
 from swath.kernels._columns import as_series, check_times
 
 if TYPE_CHECKING:
@@ -43,7 +44,8 @@ def swag(
     Parameters
     ----------
     series : (time, ...) float32, any quantity
-        Evenly spaced in time, ``images_per_year`` a year; an observation is where it is finite.
+        Evenly spaced in time, ``images_per_year`` a year; an observation is where it is finite. An array of
+        CuPy is worked on where it lies, and so are the results.
     images_per_year : int, >= 1
         S, the length of the season in images.
     seasonal_attenuation_db : float, >= 0, dB
@@ -87,26 +89,38 @@ def swag(
     >>> quality.round(3).min()
     np.float32(100.0)
     """
-    given = as_series(series, scale=scale, offset=offset, nodata=nodata)
-    times = given.times
     _check_swag(images_per_year, seasonal_attenuation_db, trend_attenuation_db, future_weight)
-    season = int(images_per_year)
+    if on_device := _device.is_on_device(series):
+        columns = _device.values_of(series, scale=scale, offset=offset, nodata=nodata)
+        times = len(columns)
+    else:
+        given = as_series(series, scale=scale, offset=offset, nodata=nodata)
+        times = given.times
+    weights, rho, largest = _weights(
+        times, int(images_per_year), seasonal_attenuation_db, trend_attenuation_db, future_weight
+    )
+    narrow = seasonal_attenuation_db + trend_attenuation_db <= _NARROW_DECIBEL
+    real = np.float32 if narrow else np.float64
+    weighing: tuple[Any, ...] = weights.astype(real), real(rho), real(future_weight), largest.astype(real)
+    if on_device:
+        made = _device.swag(columns, *weighing)
+        return made[0].reshape(series.shape), made[1].reshape(series.shape)  # type: ignore[union-attr]
+    filled, quality = given.empty(times), given.empty(times)
+    given.for_blocks(_swag_loop(narrow=narrow), *weighing, filled, quality, threads=threads)
+    return given.shaped(filled), given.shaped(quality)
+
+
+def _weights(
+    times: int, season: int, seasonal_db: float, trend_db: float, future_weight: float
+) -> tuple[NDArray[np.float64], float, NDArray[np.float64]]:
+    """Give the weights of one year, what a year is worth of the next, and the largest weight at each time."""
     lag = np.arange(max(times, season), dtype=np.float64)
     turn = lag % season
-    per_step = -2 * seasonal_attenuation_db / (10 * season), -trend_attenuation_db / (10 * max(times, 1))
+    per_step = -2 * seasonal_db / (10 * season), -trend_db / (10 * max(times, 1))
     weights = 10 ** (per_step[0] * np.minimum(turn, season - turn) + per_step[1] * lag)
     # The largest weight at each time is that of all other times: those before it, and those after it.
     before = np.concatenate(([0.0], np.cumsum(weights[1:times])))[:times]
-    largest = before + future_weight * before[::-1]
-
-    filled, quality = given.empty(times), given.empty(times)
-    rho = 10 ** (per_step[1] * season)
-    narrow = seasonal_attenuation_db + trend_attenuation_db <= _NARROW_DECIBEL
-    real = np.float32 if narrow else np.float64
-    weighing = weights[:season].astype(real), real(rho), real(future_weight), largest.astype(real)
-    loop = _swag_loop(narrow=narrow)
-    given.for_blocks(loop, *weighing, filled, quality, threads=threads)
-    return given.shaped(filled), given.shaped(quality)
+    return weights[:season], 10 ** (per_step[1] * season), before + future_weight * before[::-1]
 
 
 def _swag_loop(*, narrow: bool) -> Callable[..., None]:
