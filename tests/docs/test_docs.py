@@ -257,7 +257,7 @@ def test_no_page_names_a_setting_a_module_or_a_file_that_does_not_exist(page):
 
     code = _code(page)
     for name in re.findall(r"\bSWATH_([A-Z_]+?)(?:__\w+)?\b", code):
-        assert name == "SITE_CONFIG" or name.lower() in Settings.model_fields, f"SWATH_{name}"
+        assert name in ("SITE_CONFIG", "NATIVE") or name.lower() in Settings.model_fields, f"SWATH_{name}"
     for dotted in set(re.findall(r"(?<![\w./-])(swath(?:\.[A-Za-z_]\w*)+)(?!\w*[./]\w)", code)):
         if dotted.endswith((".toml", ".json")):
             continue
