@@ -4,6 +4,8 @@
 PY := .venv/bin/python
 BIN := .venv/bin
 PYTEST_ARGS ?=
+# Byte code is kept, whatever the shell says: tests start hundreds of processes.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help setup demo test check format docs bench lock clean
 
