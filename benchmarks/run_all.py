@@ -20,7 +20,7 @@ LEFT_OUT = """\
 ## Peers that are left out
 
 - **stackstac** 0.5.1 wants pandas below 3, and geopandas here has pandas 3: the two do not install together.
-- **scikit-map**: what installs from the index (0.7.0, of 2023) has neither its C++ reader nor its gap filling.
+- **scikit-map**: what installs from the index (0.7.0, of 2023) has neither its C++ reader nor gap filling.
 - **modape** wants an older python-dateutil than the rest here; vam-whittaker has the same smoother.
 """
 
