@@ -36,6 +36,7 @@ _GDAL = {
 }
 _FAILURES = (RasterioError, CRSError, UnicodeDecodeError, ServerError, FileNotFoundError)
 """What comes of a file that is not there or no raster; a name in it may be no UTF-8."""
+_GONE = ("HTTP response code: 404", "ObjectNotFound", "BucketNotFound")
 
 log = logging.getLogger(__name__)
 
@@ -212,7 +213,7 @@ def describe_failure(href: str, error: Exception) -> SwathError:
     reason = " ".join(str(cause).split())
     path = href.split('"')[1] if href.startswith("ZARR:") else href
     is_local = "://" not in path and not path.startswith("/vsi")
-    gone = (is_local and not Path(path).exists()) or "HTTP response code: 404" in reason
+    gone = (is_local and not Path(path).exists()) or any(each in reason for each in _GONE)
     gone = gone or isinstance(error, FileNotFoundError)
     if gone:
         return MissingAssetError(
