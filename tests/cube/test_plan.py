@@ -212,6 +212,36 @@ def test_on_bad_goes_on_without_the_item(tmp_path):
         plan.read(0)
 
 
+def test_nothing_stays_of_an_item_whose_second_file_is_bad(tmp_path):
+    files = {name: write_tiff(tmp_path / f"bad_{name}.tif", ramp()) for name in ("red", "nir")}
+    bad = make_item("bad", files)
+    only_nir = {"nir": write_tiff(tmp_path / "good_nir.tif", ramp(start=7))}
+    good = make_item("good", only_nir, datetime="2020-06-01T10:00:30Z")
+    files["nir"].write_bytes(b"nothing")
+    told = []
+    for items in ([bad], [bad, good]):
+        data, valid = plan_cube(items, ["red", "nir"]).read(0, on_bad=lambda name, _: told.append(name))
+        assert np.isnan(data[0]).all()
+        assert valid.all() == (len(items) == 2)
+    np.testing.assert_array_equal(data[1], ramp(start=7))
+    assert told == ["bad", "bad"]
+
+
+def test_thorough_reading_meets_files_that_are_not_needed(tmp_path):
+    cloudy = scene(tmp_path, "cloudy", 1, clear=False)
+    early = scene(tmp_path, "early", 2, when="2020-06-01T10:00:10Z")
+    late = scene(tmp_path, "late", 3, when="2020-06-01T10:00:30Z")
+    for name in ("cloudy_red", "late_qa"):
+        (tmp_path / f"{name}.tif").write_bytes(b"nothing")
+    plan = plan_cube([cloudy, early, late], ["red"], valid=CLEAR)
+    for thorough, bad in ((False, []), (True, ["cloudy", "late"])):
+        told = []
+        data, valid = plan.read(0, on_bad=lambda name, _: told.append(name), thorough=thorough)  # noqa: B023
+        assert told == bad
+        assert np.unique(data).tolist() == [2]
+        assert valid.all()
+
+
 def test_a_pixel_without_any_band_is_left_to_the_next_item(tmp_path):
     stored = np.full((20, 30), 7, "u2")
     stored[:, :10] = 0

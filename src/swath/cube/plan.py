@@ -155,7 +155,12 @@ class CubePlan:
         return max(1.0, (abs(self.geobox.resolution.x) / source.gsd) ** 2)
 
     def read(
-        self, at: int, window: tuple[slice, slice] | None = None, *, on_bad: OnBad | None = None
+        self,
+        at: int,
+        window: tuple[slice, slice] | None = None,
+        *,
+        on_bad: OnBad | None = None,
+        thorough: bool = False,
     ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         """Read one image: mosaic, scale and mask.
 
@@ -168,6 +173,9 @@ class CubePlan:
         on_bad : callable of (item id, error), optional
             Called for a file that cannot be read, and the image goes on without that item; without it
             the error is raised.
+        thorough : bool
+            Read all files of each item that touches the window, also where earlier items or its quality
+            band leave nothing to them: then whether an item is bad does not depend on the windows.
 
         Returns
         -------
@@ -180,13 +188,14 @@ class CubePlan:
         data = np.full((len(self.bands), *geobox.shape), np.nan, np.float32)
         valid = np.zeros(geobox.shape, bool)
         for item in self.groups[at].items:
-            if _touches(item, window) and not valid.all():
+            if _touches(item, window) and (thorough or not valid.all()):
                 try:
-                    _paint(item, geobox, self.resampling, data, valid)
+                    _paint(item, geobox, self.resampling, data, valid, thorough=thorough)
                 except (MissingAssetError, UnreadableAssetError) as error:
                     if on_bad is None:
                         raise
                     on_bad(item.id, error)
+                    np.copyto(data, np.nan, where=~valid)  # bands that it put there before one was bad
         return data, valid
 
 
@@ -199,7 +208,13 @@ def _touches(item: ItemLayers, window: tuple[slice, slice] | None) -> bool:
 
 
 def _paint(
-    item: ItemLayers, geobox: GeoBox, resampling: str, data: NDArray[np.float32], valid: NDArray[np.bool_]
+    item: ItemLayers,
+    geobox: GeoBox,
+    resampling: str,
+    data: NDArray[np.float32],
+    valid: NDArray[np.bool_],
+    *,
+    thorough: bool,
 ) -> None:
     """Put an item's good pixels where no earlier item has any."""
     with contextlib.ExitStack() as files:
@@ -215,7 +230,7 @@ def _paint(
             quality = file_of(item.quality).place([item.quality], geobox)
             good &= quality.present(0)
             good &= item.rule.apply(quality.data[0])
-            if not good.any():
+            if not (thorough or good.any()):
                 return
         first = not valid.any()  # then values go to their place at once, else only where there are none yet
         values = data if first else np.full(data.shape, np.nan, np.float32)

@@ -10,7 +10,6 @@ import itertools
 import math
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from swath.cube import CubePlan
+    from swath.model import SwathError
     from swath.processes.series import Variables
     from swath.processes.work import UnitWork
 
@@ -32,6 +32,10 @@ if TYPE_CHECKING:
 _SIDE = 512
 """Sides of a column in pixels, where files have no blocks that tell."""
 _LEAST_ROWS = 8
+_FILTERS = ("bilinear", "cubic", "average", "lanczos")
+"""Ways of resampling that GDAL sums in float32: the last digit depends on where a column begins."""
+_FILTERED_AT_ONCE = 8
+"""Columns that are held at once with these; more threads do not help."""
 
 
 def over_columns(
@@ -58,21 +62,23 @@ def over_columns(
 
     Notes
     -----
-    An item that cannot be read in one column, and is left out, is left out of all.
+    An item that cannot be read in one column, and is left out, is left out of all. So that this does not
+    depend on the columns, all files of an item are read then, also where no pixel of them is needed.
     """
     windows = column_windows(cube, int(work.context.get("column_pixels") or 0) or _SIDE**2, work.threads)
     while True:
-        known = len(work.skipped)
-        made = _Collected(cube.shape[2:])
-        local = threading.local()
+        made = _Pass(cube, variables, work)
 
-        def do(window: Window, cube: CubePlan = cube, made: _Collected = made, local: Any = local) -> None:
-            made.put(window, compute(_read_column(cube, variables, work, window, local)))
+        def do(number: int, window: Window, made: _Pass = made) -> None:
+            made.put(window, compute(made.read(number, window)))
 
-        with ThreadPoolExecutor(work.threads) as pool:
-            list(pool.map(do, windows))
-        if len(work.skipped) == known or len(windows) == 1:
+        with ThreadPoolExecutor(min(work.threads, _held_at_once(cube, work.threads))) as pool:
+            list(pool.map(do, itertools.count(), windows))
+        if not made.bad:
             return made.arrays
+        for _, item, error in sorted(made.bad, key=lambda each: each[0]):
+            if item not in work.skipped:  # the first column tells, whichever thread was the first
+                work.leave_out(item, error)
         cube = cube.without(work.skipped)
 
 
@@ -89,7 +95,7 @@ def column_windows(cube: CubePlan, pixels: int, threads: int) -> list[Window]:
         How many are held at once.
     """
     rows, columns = block_edges(cube, _SIDE)
-    most = max(pixels // threads, 1)
+    most = max(pixels // _held_at_once(cube, threads), 1)
     wide = max(b - a for a, b in itertools.pairwise(columns))
     tall = max(b - a for a, b in itertools.pairwise(rows))
     if wide * tall > most:  # blocks are too large: parts of them, by lines first
@@ -99,6 +105,11 @@ def column_windows(cube: CubePlan, pixels: int, threads: int) -> list[Window]:
         (slice(*row), slice(*column))
         for row, column in itertools.product(_finer(rows, tall), _finer(columns, wide))
     ]
+
+
+def _held_at_once(cube: CubePlan, threads: int) -> int:
+    """Say how many columns share the memory; columns of filtered pixels must not depend on the threads."""
+    return _FILTERED_AT_ONCE if cube.resampling in _FILTERS else threads
 
 
 def _finer(edges: Sequence[int], most: int) -> list[tuple[int, int]]:
@@ -111,35 +122,56 @@ def _finer(edges: Sequence[int], most: int) -> list[tuple[int, int]]:
     return spans
 
 
-@dataclass
-class _Collected:
-    """Arrays over a whole tile, made when the first column says what they are like."""
+class _Pass:
+    """One way through all columns: what becomes of them, put together, and what could not be read.
 
-    shape: tuple[int, ...]
-    arrays: tuple[NDArray[Any], ...] = ()
+    Parameters
+    ----------
+    cube : CubePlan
+        The unit's cube.
+    variables : Variables
+        What is computed of each image.
+    work : UnitWork
+        Says whether items may be left out.
+    """
 
-    def __post_init__(self) -> None:
-        self.lock = threading.Lock()
+    def __init__(self, cube: CubePlan, variables: Variables, work: UnitWork) -> None:
+        self.cube, self.variables, self.skip_bad = cube, variables, work.skip_bad
+        self.arrays: tuple[NDArray[Any], ...] = ()
+        """Over the whole tile; made when the first column says what they are like."""
+        self.bad: list[tuple[int, str, SwathError]] = []
+        """Number of the column, id of the item, and what is wrong."""
+        self._lock = threading.Lock()
+        self._local = threading.local()
 
     def put(self, window: Window, parts: Sequence[NDArray[Any]]) -> None:
-        with self.lock:
+        """Put the results of a column in their place."""
+        with self._lock:
             if not self.arrays:
-                self.arrays = tuple(np.empty((*each.shape[:-2], *self.shape), each.dtype) for each in parts)
+                shape = self.cube.shape[2:]
+                self.arrays = tuple(np.empty((*each.shape[:-2], *shape), each.dtype) for each in parts)
         for whole, part in zip(self.arrays, parts, strict=True):
             whole[(..., *window)] = part
 
+    def read(self, number: int, window: Window) -> NDArray[np.float32]:
+        """Read all dates of a column into memory that this thread keeps: (variable, time, y, x)."""
 
-def _read_column(
-    cube: CubePlan, variables: Variables, work: UnitWork, window: Window, local: Any
-) -> NDArray[np.float32]:
-    """Read all dates of a column into memory that this thread keeps."""
-    height, width = (each.stop - each.start for each in window)
-    shape = (len(variables.names), len(cube.groups), height, width)
-    size = math.prod(shape)
-    if getattr(local, "memory", None) is None or local.memory.size < size:
-        local.memory = np.empty(size, np.float32)
-    series: NDArray[np.float32] = local.memory[:size].reshape(shape)
-    for at in range(len(cube.groups)):
-        data, _ = cube.read(at, window, on_bad=work.leave_out)
-        variables.compute_into(data, series[:, at])
-    return series
+        def on_bad(item: str, error: SwathError) -> None:
+            if not self.skip_bad:
+                raise error
+            self.bad.append((number, item, error))
+
+        series = self._memory(window)
+        for at in range(len(self.cube.groups)):
+            data, _ = self.cube.read(at, window, on_bad=on_bad, thorough=self.skip_bad)
+            self.variables.compute_into(data, series[:, at])
+        return series
+
+    def _memory(self, window: Window) -> NDArray[np.float32]:
+        height, width = (each.stop - each.start for each in window)
+        shape = (len(self.variables.names), len(self.cube.groups), height, width)
+        size = math.prod(shape)
+        if getattr(self._local, "memory", None) is None or self._local.memory.size < size:
+            self._local.memory = np.empty(size, np.float32)
+        series: NDArray[np.float32] = self._local.memory[:size].reshape(shape)
+        return series
