@@ -57,8 +57,8 @@ def to_values(
     if nodata is not None and not _holds(stored.dtype, nodata):
         nodata = None
     found = native()
-    contiguous = all(each.flags.c_contiguous for each in (stored, good, out, seen))
-    if found is not None and contiguous and found.has(name := f"values_{stored.dtype.str[1:]}"):
+    name = f"values_{stored.dtype.str[1:]}"
+    if found is not None and _plain(stored, good, out, seen) and found.has(name):
         found.values(name, stored, good, nodata, float(scale), float(offset), out, seen)
         return
     wanted = good if nodata is None else good & (stored != stored.dtype.type(nodata))
@@ -68,9 +68,23 @@ def to_values(
     seen |= np.isfinite(out)
 
 
+def _plain(stored: NDArray[Any], good: NDArray[Any], out: NDArray[Any], seen: NDArray[Any]) -> bool:
+    """Tell whether the compiled loop may go through arrays: one shape, types, order of bytes, writable."""
+    return (
+        stored.shape == good.shape == out.shape == seen.shape
+        and good.dtype == seen.dtype == np.dtype(bool)
+        and out.dtype == np.dtype(np.float32)
+        and all(each.flags.c_contiguous and each.flags.aligned for each in (stored, good, out, seen))
+        and stored.dtype.isnative
+        and out.flags.writeable
+        and seen.flags.writeable
+    )
+
+
 def _holds(dtype: np.dtype[Any], number: float) -> bool:
     """Tell whether a number may be equal to one of this type; NaN is equal to none."""
     if dtype.kind in "iu":
         info = np.iinfo(dtype)
         return math.isfinite(number) and number == int(number) and info.min <= number <= info.max
-    return not math.isnan(number)
+    with np.errstate(over="ignore"):
+        return not math.isnan(number) and math.isinf(dtype.type(number)) == math.isinf(number)
