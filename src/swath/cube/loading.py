@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     from swath.cube.valid import ValidRule
 
+_IN_FLIGHT = 16
+"""Images that are read at once where files lie behind a server: threads wait for it most of the time."""
 AUTO_CHUNK = 1024
 """Side of a chunk in pixels, unless the caller says another."""
 
@@ -188,7 +190,7 @@ def read_stack(plan: CubePlan, *, threads: int = 4) -> tuple[NDArray[np.float32]
     def put(at: int) -> None:
         data[:, at], valid[at] = plan.read(at)
 
-    with ThreadPoolExecutor(threads) as pool:
+    with ThreadPoolExecutor(max(threads, _IN_FLIGHT) if plan.is_remote else threads) as pool:
         list(pool.map(put, range(times)))
     return data, valid
 

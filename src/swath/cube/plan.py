@@ -99,6 +99,12 @@ class CubePlan:
         """(time,) datetime64[ns], UTC."""
         return np.array([each.time.replace(tzinfo=None) for each in self.groups], "datetime64[ns]")
 
+    @property
+    def is_remote(self) -> bool:
+        """True where a file lies behind a server."""
+        used = (each for group in self.groups for item in group.items for each in item.bands if each)
+        return any("://" in each.href or each.href.startswith("/vsi") for each in used)
+
     def without(self, ids: Collection[str]) -> CubePlan:
         """Give the plan without some items; images stay, and may be empty."""
         groups = (

@@ -34,6 +34,8 @@ _SIDE = 512
 _LEAST_ROWS = 8
 _FILTERS = ("bilinear", "cubic", "average", "lanczos")
 """Ways of resampling that GDAL sums in float32: the last digit depends on where a column begins."""
+_IN_FLIGHT = 8
+"""Dates that are read at once where files lie behind a server: most of the time goes into waiting for it."""
 _FILTERED_AT_ONCE = 8
 """Columns that are held at once with these; more threads do not help."""
 
@@ -162,9 +164,18 @@ class _Pass:
             self.bad.append((number, item, error))
 
         series = self._memory(window)
-        for at in range(len(self.cube.groups)):
+
+        def read(at: int) -> None:
             data, _ = self.cube.read(at, window, on_bad=on_bad, thorough=self.skip_bad)
             self.variables.compute_into(data, series[:, at])
+
+        dates = range(len(self.cube.groups))
+        if self.cube.is_remote:
+            with ThreadPoolExecutor(_IN_FLIGHT) as pool:
+                list(pool.map(read, dates))
+        else:
+            for at in dates:
+                read(at)
         return series
 
     def _memory(self, window: Window) -> NDArray[np.float32]:
