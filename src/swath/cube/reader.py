@@ -14,7 +14,7 @@ from rasterio.errors import CRSError, RasterioError
 from rasterio.windows import Window
 
 from swath.cube.placing import lattice_of, place, same_crs
-from swath.cube.tiff import MalformedError, ServerError, TiffFile, Unsupported, open_tiff
+from swath.cube.tiff import CorruptError, MalformedError, ServerError, TiffFile, Unsupported, open_tiff
 from swath.model import MissingAssetError, SwathError, UnreadableAssetError
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ _GDAL = {
     "GDAL_HTTP_TIMEOUT": "120",
     "VSI_CACHE": "FALSE",
 }
-_FAILURES = (RasterioError, CRSError, UnicodeDecodeError, ServerError, FileNotFoundError)
+_FAILURES = (RasterioError, CRSError, UnicodeDecodeError, ServerError, CorruptError, FileNotFoundError)
 """What comes of a file that is not there or no raster; a name in it may be no UTF-8."""
 _GONE = ("HTTP response code: 404", "ObjectNotFound", "BucketNotFound")
 
@@ -81,7 +81,9 @@ class RasterFile:
             if reason.final:
                 raise reason
             self._refused = reason
-        elif isinstance(reason, FileNotFoundError) and "://" in self.href:
+        elif isinstance(reason, CorruptError) or (
+            isinstance(reason, FileNotFoundError) and "://" in self.href
+        ):
             raise reason
         log.debug("GDAL reads %s: %s", self.href, reason)
         self._tiff = None
@@ -174,7 +176,7 @@ class RasterFile:
         Raises
         ------
         UnreadableAssetError
-            The file is cut short, lacks a layer, or contradicts its item.
+            The file is cut short, corrupt, lacks a layer, or contradicts its item.
         """
         _check_agrees(self, sources)
         try:
@@ -209,7 +211,8 @@ def open_raster(href: str) -> Iterator[RasterFile]:
 
 def describe_failure(href: str, error: Exception) -> SwathError:
     """Make our error of what rasterio or a server says of a file: it is not there, or it cannot be read."""
-    cause = error if isinstance(error, (ServerError, UnicodeDecodeError)) else error.__cause__ or error
+    is_ours = isinstance(error, (ServerError, CorruptError, UnicodeDecodeError))
+    cause = error if is_ours else error.__cause__ or error
     reason = " ".join(str(cause).split())
     path = href.split('"')[1] if href.startswith("ZARR:") else href
     is_local = "://" not in path and not path.startswith("/vsi")

@@ -263,6 +263,30 @@ def test_people_are_told_which_asset_is_bad(tmp_path, name):
     assert str(path) in error.value.what
 
 
+@pytest.mark.parametrize("codec", ["deflate", "lzma", "jpeg"])
+def test_gdal_is_not_asked_for_blocks_that_it_does_not_see_to_be_corrupt(fuzz, tmp_path, codec):
+    """It gives pixels of them, and not those that were stored."""
+    if codec == "jpeg":
+        content = picture(fuzz, codec, 3)
+    else:
+        content = bytearray(fuzz.written({"dtype": "int16", "compress": codec, "count": 1, **fuzz.TILES}))
+    path = tmp_path / "red.tif"
+    path.write_bytes(content)
+    with rasterio.open(path) as dataset:
+        stored = dataset.read()
+    first, length = spans(content)[1][-1]
+    content[first + length // 2 : first + length] = bytes(length - length // 2)
+    path.write_bytes(content)
+    with rasterio.open(path) as dataset:
+        assert (dataset.read() != stored).any()
+    item = make_item("one", {"red": path})
+    sources, (height, width) = band_sources(item), stored.shape[1:]
+    geobox = GeoBox((height, width), rasterio.Affine(*item["assets"]["red"]["proj:transform"]), "EPSG:32632")
+    with pytest.raises(UnreadableAssetError, match="block") as error, open_raster(str(path)) as file:
+        file.place(sources, geobox)
+    assert str(path) in error.value.what
+
+
 def test_people_are_told_of_a_file_that_is_gone(tmp_path):
     path = write_tiff(tmp_path / "red.tif", ramp())
     item = make_item("one", {"red": path})

@@ -4,10 +4,11 @@ It reads what Earth observation archives hold; `Unsupported` says what it does n
 """
 
 from swath.cube.tiff.file import Part, TiffFile, open_tiff, read_together
-from swath.cube.tiff.header import MalformedError, Unsupported
+from swath.cube.tiff.header import CorruptError, MalformedError, Unsupported
 from swath.cube.tiff.origin import ServerError, is_known_address
 
 __all__ = [
+    "CorruptError",
     "MalformedError",
     "Part",
     "ServerError",

@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Any
 import imagecodecs
 import numpy as np
 
-from swath.cube.tiff.header import JPEG_TABLES, LERC_PARAMETERS, MalformedError, Unsupported
+from swath.cube.tiff.header import (
+    JPEG_TABLES,
+    LERC_PARAMETERS,
+    CorruptError,
+    MalformedError,
+    Unsupported,
+)
 from swath.kernels.native import native
 
 if TYPE_CHECKING:
@@ -24,6 +30,7 @@ _BYTES: dict[int, Any] = {
     PACKBITS: imagecodecs.packbits_decode, LZMA: imagecodecs.lzma_decode, ZSTD: imagecodecs.zstd_decode,
 }  # fmt: skip
 """Codecs that give back bytes, whatever these mean."""
+_CHECKED = {DEFLATE, OLD_DEFLATE, LZMA}
 _IMAGES = {JPEG, LERC, WEBP}
 _LERC_PACKED = {0: None, 1: imagecodecs.deflate_decode, 2: imagecodecs.zstd_decode}
 _LERC_HEADERS = 1 << 16
@@ -112,6 +119,7 @@ def _unpacked(image: TiffImage, rows: int, content: Any) -> NDArray[np.uint8]:
         if len(content) < length:
             raise MalformedError(f"a block has {len(content)} bytes of {length}")
         return np.frombuffer(content, np.uint8, length)
+    checked = image.compression in _CHECKED
     try:
         if image.compression in _IMAGES:
             return _decoded_image(image, rows, content)
@@ -120,9 +128,10 @@ def _unpacked(image: TiffImage, rows: int, content: Any) -> NDArray[np.uint8]:
     except (MalformedError, MemoryError):
         raise
     except Exception as error:  # each codec has an exception of its own
-        raise MalformedError(f"a block cannot be unpacked ({error})") from error
+        kind = CorruptError if checked and "INSUFFICIENT_SPACE" not in str(error) else MalformedError
+        raise kind(f"a block cannot be unpacked ({error})") from error
     if len(found) < length:
-        raise MalformedError(f"a block has {len(found)} bytes of {length}")
+        raise (CorruptError if checked else MalformedError)(f"a block has {len(found)} bytes of {length}")
     return np.frombuffer(found, np.uint8, length)
 
 
@@ -141,7 +150,7 @@ def _decoded_image(image: TiffImage, rows: int, content: Any) -> NDArray[np.uint
     out = _memory(math.prod(shape) * image.dtype.itemsize).view(image.dtype.newbyteorder("=")).reshape(shape)
     if image.compression == JPEG:
         if not bytes(content[-16:]).rstrip(b"\0").endswith(_JPEG_END):  # else grey is put for what is cut off
-            raise MalformedError("a JPEG block that is cut short")
+            raise CorruptError("a JPEG block that is cut short")
         tables = image.tags.get(JPEG_TABLES)
         tables = None if tables is None else bytes(tables)
         space = "RGB" if image.photometric == _RGB and image.block_samples == 3 else None

@@ -30,6 +30,10 @@ class MalformedError(Exception):
     """A file that contradicts itself or ends too early."""
 
 
+class CorruptError(MalformedError):
+    """A block that is corrupt by its own checksum or end mark, at which GDAL does not always look."""
+
+
 _TYPES = {
     1: "u1", 2: "S1", 3: "u2", 4: "u4", 5: "u8", 6: "i1", 7: "u1", 8: "i2", 9: "i4", 10: "i8", 11: "f4",
     12: "f8", 13: "u4", 16: "u8", 17: "i8", 18: "u8",
