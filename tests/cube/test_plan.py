@@ -5,11 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import rasterio
+from hypothesis import given
+from hypothesis import settings as bounded
+from hypothesis import strategies as st
 from odc.geo.geobox import GeoBox
 from rasterio.warp import reproject
 from scenes import CORNER, CRS, grid, make_item, ramp, write_tiff
 
 from swath.cube.plan import plan_cube
+from swath.cube.valid import ValidRule
 from swath.model import BBox, InputError, MissingAssetError
 
 CLEAR = {"band": "QA", "values": [1]}
@@ -260,3 +264,113 @@ def test_a_band_that_only_some_items_have_is_missing_in_the_others(tmp_path):
     data, _ = plan.read(1)
     np.testing.assert_array_equal(data[0], ramp())
     assert np.isnan(data[1]).all()
+
+
+# What is told before reading
+
+
+def told(items, **options):
+    """Say how many files GDAL will read, by the cost that the cube tells."""
+    cost = plan_cube(items, ["red"], **options).explain()
+    text = str(cost)
+    assert (f"({cost.gdal_files} through GDAL)" in text) == bool(cost.gdal_files)
+    assert cost.gdal_files or "GDAL" not in text
+    return cost.gdal_files
+
+
+def test_cost_tells_which_files_gdal_reads(tmp_path):
+    items = [scene(tmp_path, f"i{at}", 1, when=f"2020-06-0{at + 1}T10:00:00Z") for at in range(3)]
+    half = GeoBox((10, 10), grid(corner=(CORNER[0] + 5, CORNER[1])), CRS)
+    assert told(items) == 0
+    assert told(items, valid=CLEAR) == 0
+    assert told(items, geobox=half) == 0
+    assert told(items, resolution=20) == 0
+    assert told(items, resampling="bilinear") == 0  # on the files' own grid
+    assert told(items, crs="EPSG:3035", resolution=10) == 3
+    assert told(items, crs="EPSG:3035", resolution=10, valid=CLEAR) == 6
+    assert told(items, geobox=half, resampling="bilinear") == 3
+    assert told(items, geobox=half, resampling="bilinear", valid=CLEAR) == 3  # quality takes the nearest
+    assert told(items, resolution=20, resampling="average") == 3
+
+
+@pytest.mark.parametrize(
+    ("href", "kind", "gdal"),
+    [
+        ("/data/a.tif", "tiff", 0), ("/data/A.TIFF", "tiff", 0), ("https://example.org/a.tif", "tiff", 0),
+        ("s3://bucket/a.tif", "tiff", 0), ("file:///data/a.tif", "tiff", 0),
+        ("/vsicurl/https://example.org/a.tif", "tiff", 1), ("/vsizip/a.zip/a.tif", "tiff", 1),
+        ("https://example.org/a.tif?sig=1", "tiff", 1), ("gs://bucket/a.tif", "tiff", 1),
+        ("/data/a.jp2", "jp2", 1), ("/data/a.nc", "netcdf", 1), ("/data/a.vrt", "vrt", 1),
+        ('NETCDF:"/data/a.nc":red', "netcdf", 1), ("/data/a.zarr", "vnd+zarr", 1),
+    ],
+)  # fmt: skip
+def test_cost_tells_gdals_addresses_and_formats(tmp_path, href, kind, gdal):
+    item = scene(tmp_path, "one", 1)
+    item["assets"]["red"] |= {"href": href, "type": f"image/{kind}"}
+    assert told([item]) == gdal
+
+
+def test_cost_knows_a_crs_by_whatever_it_is_called(tmp_path):
+    item = scene(tmp_path, "one", 1)
+    expected = plan_cube([item], ["red"]).explain()
+    item["assets"]["red"]["proj:wkt2"] = rasterio.crs.CRS.from_string(CRS).to_wkt()
+    item["assets"]["red"]["proj:code"] = None
+    assert plan_cube([item], ["red"]).explain() == expected
+    coarse = plan_cube([item], ["red"], resolution=20).explain()
+    assert coarse.bytes_read == expected.bytes_read
+    assert told([item], crs="EPSG:3035", resolution=10) == 1
+
+
+def test_cost_of_files_whose_items_say_no_grid_is_that_of_our_reader(tmp_path):
+    path = write_tiff(tmp_path / "one.tif", ramp())
+    assert told([make_item("one", {"red": path}, says_grid=False)]) == 0
+
+
+# Rules on a quality band, by a table
+
+
+NUMBERS = st.lists(st.integers(-3, 300) | st.integers(0, 65600), max_size=5)
+BOUNDS = st.integers(-3, 70_000) | st.floats(0, 300).map(lambda each: round(each, 1))
+FIELDS = st.builds(
+    lambda first, count, values: {"first": first, "count": count, "values": values},
+    st.integers(0, 20), st.integers(1, 4), st.lists(st.integers(0, 15), max_size=4),
+)  # fmt: skip
+
+
+@given(
+    said=st.fixed_dictionaries(
+        {"not_values": NUMBERS, "bits_clear": st.lists(st.integers(0, 20), max_size=3, unique=True)},
+        optional={
+            "values": NUMBERS, "bits": st.lists(FIELDS, max_size=2), "min": BOUNDS, "max": BOUNDS,
+        },
+    ),
+    dtype=st.sampled_from(["u1", "u2", ">u2", "i1", "i2", "u4", "f4"]), seed=st.integers(0, 99),
+)  # fmt: skip
+@bounded(max_examples=120, deadline=None)
+def test_rules_by_a_table_are_the_rules(said, dtype, seed):
+    rule = ValidRule(band="QA", **{"min": -100_000, **said})
+    numbers = np.random.default_rng(seed).integers(-200, 70_000, (9, 40)).astype(dtype)
+    numbers[0, :6] = [0, 1, 2, 3, 100, 127]
+    good = rule.apply(numbers)
+    assert good.dtype == bool
+    expected = np.array([is_good(said, each) for each in numbers.ravel().tolist()])
+    np.testing.assert_array_equal(good.ravel(), expected)
+    np.testing.assert_array_equal(rule.apply(numbers[::2, 1::3]), good[::2, 1::3])
+
+
+def is_good(said, number):
+    """Apply a rule to one number, in plain Python."""
+    whole = int(number)
+    return all(
+        [
+            said.get("values") is None or number in said["values"],
+            number not in said["not_values"],
+            not any(whole >> bit & 1 for bit in said["bits_clear"]),
+            all(
+                (whole >> each["first"]) % 2 ** each["count"] in each["values"]
+                for each in said.get("bits", ())
+            ),
+            said.get("min") is None or number >= said["min"],
+            said.get("max") is None or number <= said["max"],
+        ]
+    )

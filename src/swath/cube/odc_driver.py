@@ -68,17 +68,30 @@ class SwathReader(RioReader):
         overlap = compute_reproject_roi(here, target, ttol=0.9 if cfg.nearest else 0.05)
         if not overlap.paste_ok or overlap.read_shrink != 1:
             return None
+        dtype = resolve_dst_dtype(file.dtype.name, cfg) if dst is None else dst.dtype
+        if not _converts_alike(file.dtype, dtype):
+            return None
         rows, columns = overlap.roi_src
         if rows.stop <= rows.start or columns.stop <= columns.start:
             return None
         place = tuple(slice(each.start, each.stop) for each in overlap.roi_dst)
         found = file.read([self._src.band - 1], (rows.start, rows.stop, columns.start, columns.stop))[0]
         nodata = resolve_src_nodata(file.nodata, cfg)
-        dtype = resolve_dst_dtype(found.dtype.name, cfg) if dst is None else dst.dtype
         out = found.astype(dtype, copy=False) if dst is None else dst[place]
         if dst is not None:
             np.copyto(out, found, casting="unsafe")
         fill = resolve_dst_nodata(out.dtype, cfg, nodata)
-        if nodata is not None and fill is not None and not np.array_equal(nodata, fill, equal_nan=True):
-            np.copyto(out, fill, where=np.isnan(found) if np.isnan(nodata) else found == nodata)
+        if fill is not None and (nodata is None or not np.array_equal(nodata, fill, equal_nan=True)):
+            np.copyto(out, fill, where=_gaps(out, nodata))
         return (place[0], place[1]), out
+
+
+def _converts_alike(stored: np.dtype[Any], wanted: np.dtype[Any]) -> bool:
+    """Tell whether numpy makes of numbers what GDAL does: into narrower types that rounds and clips."""
+    return np.can_cast(stored, wanted, "safe") or (stored.kind in "iu" and wanted.kind == "f")
+
+
+def _gaps(data: NDArray[Any], nodata: float | None) -> NDArray[np.bool_]:
+    """Find gaps as odc-loader does: the number that marks them, and NaN whatever that is."""
+    gaps = np.zeros(data.shape, bool) if nodata is None else np.asarray(data == nodata)
+    return gaps | np.isnan(data) if data.dtype.kind == "f" else gaps

@@ -12,7 +12,7 @@ from rasterio import Affine
 
 from swath.cube.cost import CubeCost
 from swath.cube.footprints import pixel_bounds
-from swath.cube.grid import target_geobox
+from swath.cube.grid import crs_code, target_geobox
 from swath.cube.placing import RESAMPLING, lattice_between, picks
 from swath.cube.reader import RasterFile, open_raster
 from swath.cube.sources import (
@@ -149,14 +149,18 @@ class CubePlan:
             return True
         if source.crs is None or source.transform is None:
             return False
-        if source.crs != str(self.geobox.crs):
+        if not self._shares_crs(source.crs):
             return True
         file, target = Affine(*source.transform), self.geobox.transform
         return not picks(lattice_between(file, target), resampling)
 
+    def _shares_crs(self, crs: str) -> bool:
+        target = str(self.geobox.crs)
+        return crs == target or crs_code(crs) == crs_code(target)
+
     def _density(self, source: BandSource) -> float:
         """Estimate file pixels in one target pixel, at least 1, where the item says its pixel size."""
-        if source.transform is None or source.crs != str(self.geobox.crs):
+        if source.transform is None or source.crs is None or not self._shares_crs(source.crs):
             return 1.0
         return max(1.0, (abs(self.geobox.resolution.x) / source.gsd) ** 2)
 
@@ -284,6 +288,8 @@ def block_edges(plan: CubePlan, side: int) -> tuple[list[int], list[int]]:
     for source in (each for group in plan.groups for item in group.items for each in item.bands if each):
         try:
             with open_raster(source.href) as file:
+                if file.crs is None:
+                    continue
                 found = file.blocks_on(plan.geobox)
         except (MissingAssetError, UnreadableAssetError):
             continue
