@@ -108,6 +108,7 @@ def test_json_of_every_command_is_json_alone(a_job, own_home, tmp_path, capsys):
     assert "red" in [each["asset"] for each in answers["rerun " + str(item)]["assets"]]
     assert answers["catalog search"]["numberMatched"] == 1
     assert answers["doctor"]["ok"] is True
+    assert "kernels" in [each["name"] for each in answers["doctor"]["checks"]]
 
 
 def test_the_same_commands_speak_to_people(a_job, capsys):

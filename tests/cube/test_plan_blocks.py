@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import itertools
 
 import numpy as np
 import pytest
+import zarr
 from hypothesis import given
 from hypothesis import settings as bounded
 from hypothesis import strategies as st
@@ -15,6 +17,8 @@ from strategies import gridboxes
 
 from swath.cube import block_edges, plan_cube
 from swath.cube.plan import _edges
+from swath.model import UnreadableAssetError
+from swath.products import Layer, Lineage, Raster, quantity_of, write_zarr
 
 SHAPE = (200, 240)
 
@@ -117,3 +121,28 @@ def test_any_grid_is_covered_once(files, geobox, name, side):
         assert edges[0] == 0
         assert edges[-1] == length
         assert all(a < b for a, b in itertools.pairwise(edges))
+
+
+@pytest.mark.filterwarnings("ignore:Use `@` matmul:PendingDeprecationWarning")  # odc-geo with affine 3
+def test_a_zarr_store_in_shards_is_refused_by_what_gdal_lacks(tmp_path):
+    """The store that we write is read; of shards GDAL names the codec that it lacks."""
+    month = {"start": dt.datetime(2020, 3, 1, tzinfo=dt.UTC), "end": dt.datetime(2020, 3, 31, tzinfo=dt.UTC)}
+    values = np.linspace(-0.2, 0.9, 6000, dtype="f4").reshape(60, 100)
+    raster = Raster(
+        id="one", layers=(Layer("NDVI", values, quantity_of("NDVI")),), geobox=GeoBox((60, 100), grid(), CRS),
+        title="one", **month,
+    )  # fmt: skip
+    item = write_zarr(tmp_path, [raster], Lineage("composite", "1.0", {}, (), "../x.json", "ndvi"))
+    store = tmp_path / "one.zarr"
+    item["assets"]["data"]["href"] = str(store)
+    data, _ = plan_cube([item], ["NDVI"]).read(0)
+    np.testing.assert_allclose(data[0], values, atol=5.1e-5)
+    group = zarr.open_group(store, mode="r+", use_consolidated=False)
+    stored, attributes, fill = group["NDVI"][:], dict(group["NDVI"].attrs), group["NDVI"].fill_value
+    del group["NDVI"]
+    group.create_array(
+        "NDVI", shape=stored.shape, dtype=stored.dtype, chunks=(1, 16, 16), shards=(1, 32, 64),
+        fill_value=fill, dimension_names=("time", "y", "x"), attributes=attributes,
+    )[:] = stored  # fmt: skip
+    with pytest.raises(UnreadableAssetError, match="Unsupported codec: sharding_indexed"):
+        plan_cube([item], ["NDVI"]).read(0)

@@ -210,3 +210,39 @@ def test_a_unit_holds_no_more_than_was_planned(demo, name, inputs):
     tracemalloc.stop()
     assert peak < 1.05 * work.unit_bytes
     assert peak > 0.3 * work.unit_bytes
+
+
+@given(
+    limit=st.integers(2_500_000, 3_000_000_000), name=st.sampled_from(["composite", "fill", "trend"]),
+    index=st.sampled_from(["NDVI", "NDVI,EVI2"]), count=st.integers(2, 140),
+)  # fmt: skip
+@bounded(max_examples=25, deadline=None)
+def test_columns_and_tiles_fit_into_the_memory_together(demo, limit, name, index, count):
+    _, _, work = plan(name, PlanLimits(limit, {}), items=demo[:count], index=index)
+    assert work.unit_bytes <= limit
+    assert 256 <= work.context["column_pixels"] <= 1024 * 1024
+    assert sum(each.geobox.shape.x * each.geobox.shape.y for each in work.units) == 10_000
+
+
+@pytest.mark.parametrize("name", ["composite", "fill", "trend"])
+def test_a_column_that_does_not_fit_is_refused(demo, name):
+    with pytest.raises(
+        TooLargeError, match=r"only \d+ pixels of all dates fit into half of it, and 256 must"
+    ):
+        plan(name, PlanLimits(50_000, {}), items=demo, index="NDVI")
+
+
+@pytest.mark.parametrize("threads", [2, 4])
+@pytest.mark.parametrize("name", ["composite", "trend"])
+def test_more_threads_need_no_more_memory(demo, name, threads):
+    given_ = {"items": demo[:60], "index": "NDVI"}
+    compute(name, threads=threads, **{**given_, "items": demo[:3]})
+    process, parsed, work = plan(name, PlanLimits(3_000_000, {}), **given_)
+    peaks = []
+    for unit in work.units[:2]:
+        items = [given_["items"][at] for at in unit.items]
+        tracemalloc.start()
+        process.run(parsed, UnitWork(unit, items, work.context, {}, "x", threads))
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert max(peaks) < 1.05 * work.unit_bytes
