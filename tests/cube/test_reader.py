@@ -16,7 +16,8 @@ from scenes import CORNER, CRS, grid, make_item, ramp, write_tiff
 from swath.cube.placing import RESAMPLING
 from swath.cube.reader import open_raster
 from swath.cube.sources import band_sources
-from swath.model import MissingAssetError, UnreadableAssetError
+from swath.cube.tiff import Unsupported
+from swath.model import InputError, MissingAssetError, UnreadableAssetError
 
 
 def box(shape, *, pixel=10.0, corner=CORNER, crs=CRS):
@@ -237,3 +238,67 @@ def test_a_layer_that_the_file_lacks_is_told(tmp_path):
         open_raster(str(path)) as file,
     ):
         file.place(band_sources(item)[1:], box((2, 2)))
+
+
+@pytest.fixture(params=["ours", "GDAL"])
+def door(request, monkeypatch):
+    """Both readers: a file that ours leaves to GDAL gives the same pixels."""
+    if request.param == "GDAL":
+
+        def refuse(href):
+            raise Unsupported("for the test")
+
+        monkeypatch.setattr("swath.cube.reader.open_tiff", refuse)
+    return request.param
+
+
+def write_with_overviews(path, *, masked=False):
+    """Write 240 x 320 pixels with overviews of other numbers than theirs, so that one sees them used."""
+    rng = np.random.default_rng(5)
+    stored = rng.integers(1, 9000, (240, 320)).astype("u2")
+    with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True):
+        write_tiff(path, stored, nodata=None if masked else 0, blocks=64)
+        with rasterio.open(path, "r+") as file:
+            if masked:
+                file.write_mask(rng.random(stored.shape) > 0.3)
+            file.build_overviews([2, 4, 8], Resampling.average)
+    return path
+
+
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize(
+    ("pixel", "level"), [(10, None), (19, None), (20, 0), (30, 0), (40, 1), (79, 1), (200, 2)]
+)
+def test_a_coarser_grid_is_picked_from_the_overview_that_is_fine_enough(tmp_path, door, pixel, level, masked):
+    path = write_with_overviews(tmp_path / "red.tif", masked=masked)
+    geobox = box((2400 // pixel, 3200 // pixel), pixel=pixel)
+    pixels = read(path, geobox)
+    options = {} if level is None else {"overview_level": level}
+    with rasterio.open(path, **options) as file:
+        expected, there = file.read(1), file.read_masks(1) > 0
+    size = 10.0 if level is None else 10.0 * 2 ** (level + 1)
+    rows, columns = (
+        np.floor((np.arange(each) + 0.5) * pixel / size + 1e-6).astype(int) for each in geobox.shape
+    )
+    np.testing.assert_array_equal(pixels.data[0], expected[np.ix_(rows, columns)])
+    np.testing.assert_array_equal(pixels.present[0], there[np.ix_(rows, columns)])
+    part = read(path, geobox[1:5, 2:9])
+    np.testing.assert_array_equal(part.data, pixels.data[:, 1:5, 2:9])
+
+
+def test_a_coarse_grid_over_a_large_file_is_picked_in_stripes(tmp_path, door, monkeypatch):
+    path = write_tiff(tmp_path / "red.tif", np.arange(60_000, dtype="u2").reshape(200, 300))
+    whole = read(path, box((33, 50), pixel=60.0))
+    monkeypatch.setattr("swath.cube.placing._STRIPE", 4_000)
+    np.testing.assert_array_equal(read(path, box((33, 50), pixel=60.0)).data, whole.data)
+    assert whole.data[0, 1, 1] == 9 * 300 + 9
+
+
+def test_a_code_that_is_no_crs_is_told(tmp_path):
+    path = write_tiff(tmp_path / "red.tif", ramp())
+    item = make_item("one", {"red": path})
+    for asset in (item["properties"], *item["assets"].values()):
+        if "proj:code" in asset:
+            asset["proj:code"] = "EPSG:no"
+    with open_raster(str(path)) as file, pytest.raises(InputError, match="'EPSG:no' is no coordinate"):
+        file.place(band_sources(item), box((20, 30)))

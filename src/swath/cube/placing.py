@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeGuard
 import numpy as np
 import rasterio
 from rasterio.enums import Resampling
-from rasterio.errors import NotGeoreferencedWarning, RasterioError
+from rasterio.errors import CRSError, NotGeoreferencedWarning, RasterioError
 from rasterio.warp import reproject
 
 from swath.model import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
     from odc.geo.geobox import GeoBox
@@ -37,6 +37,8 @@ warnings.filterwarnings("ignore", message="Dataset has no geotransform", categor
 RESAMPLING = ("nearest", "bilinear", "cubic", "average", "mode", "min", "max", "med", "q1", "q3", "lanczos")
 _SAME = 1e-6
 """Relative difference of pixel sizes, and share of a pixel, below which two grids count as one."""
+_STRIPE = 64_000_000
+"""Bytes of a file that are held when pixels are picked out of it for a coarser grid."""
 _PLACE = repr(2.0**-20)
 """Share of a file pixel that places are rounded to when warping: a power of 2, so that halves, quarters and
 the like, which are many, are not themselves on the edge of two roundings."""
@@ -70,7 +72,7 @@ def same_crs(said: str, found: Any) -> bool:
 def _equal_crs(said: str, wkt: str) -> bool:
     try:
         return bool(rasterio.crs.CRS.from_user_input(said) == rasterio.crs.CRS.from_wkt(wkt))
-    except RasterioError as error:
+    except (RasterioError, CRSError, ValueError) as error:
         raise InputError(f"item: {said!r} is no coordinate reference system") from error
 
 
@@ -94,10 +96,13 @@ class Stored(Protocol):
     def has_points(self) -> bool:
         """Tell whether control points place the file, and no transform."""
 
-    def read(self, layers: list[int], window: Window) -> NDArray[Any]:
-        """Read stored numbers: (layer, y, x)."""
+    def overviews(self) -> tuple[tuple[int, int], ...]:
+        """Give height and width of the overviews."""
 
-    def read_mask(self, layers: list[int], window: Window) -> NDArray[np.bool_]:
+    def read(self, layers: list[int], window: Window, level: int | None = None) -> NDArray[Any]:
+        """Read stored numbers, of the file or of an overview: (layer, y, x)."""
+
+    def read_mask(self, layers: list[int], window: Window, level: int | None = None) -> NDArray[np.bool_]:
         """Read where pixels are present: (layer, y, x)."""
 
     def gdal(self) -> Any:
@@ -206,12 +211,14 @@ def _centres(start: float, step: float, count: int) -> NDArray[np.int64]:
 def _pick(
     file: Stored, indexes: list[int], nodata: list[float | None], geobox: GeoBox, lattice: Lattice
 ) -> Pixels:
-    """Take the nearest file pixel for each target pixel."""
+    """Take the nearest pixel for each target pixel: of the file, or of an overview for a coarser target."""
+    level = _finest_needed(file, lattice)
+    tall, wide = (file.height, file.width) if level is None else file.overviews()[level]
     height, width = geobox.shape
-    rows = _centres(lattice.y, lattice.step_y, height)
-    columns = _centres(lattice.x, lattice.step_x, width)
-    in_rows = (rows >= 0) & (rows < file.height)
-    in_columns = (columns >= 0) & (columns < file.width)
+    y, x = tall / file.height, wide / file.width
+    rows = _centres(lattice.y * y, lattice.step_y * y, height)
+    columns = _centres(lattice.x * x, lattice.step_x * x, width)
+    in_rows, in_columns = ((rows >= 0) & (rows < tall)), ((columns >= 0) & (columns < wide))
     masked = all(each is None for each in nodata) and file.has_mask()
     if lattice.is_shift and in_rows.all() and in_columns.all() and rows.size and columns.size:
         window = int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1
@@ -220,14 +227,41 @@ def _pick(
     data = np.zeros((len(indexes), height, width), file.dtype_of(indexes[0]))
     present = np.zeros(data.shape, bool)
     if in_rows.any() and in_columns.any():
-        rows, columns = rows[in_rows], columns[in_columns]
-        top, left = int(rows.min()), int(columns.min())
-        window = top, int(rows.max()) + 1, left, int(columns.max()) + 1
-        target = np.ix_(range(len(indexes)), np.flatnonzero(in_rows), np.flatnonzero(in_columns))
-        taken = np.ix_(range(len(indexes)), rows - top, columns - left)
-        data[target] = file.read(indexes, window)[taken]
-        present[target] = file.read_mask(indexes, window)[taken] if masked else True
+        across = columns[in_columns]
+        left, right = int(across.min()), int(across.max()) + 1
+        line = len(indexes) * (right - left) * data.itemsize
+        for some in _stripes(np.flatnonzero(in_rows), rows, line):
+            top = int(rows[some].min())
+            window = top, int(rows[some].max()) + 1, left, right
+            target = np.ix_(range(len(indexes)), some, np.flatnonzero(in_columns))
+            taken = np.ix_(range(len(indexes)), rows[some] - top, across - left)
+            data[target] = file.read(indexes, window, level)[taken]
+            present[target] = file.read_mask(indexes, window, level)[taken] if masked else True
     return Pixels(data, present)
+
+
+def _finest_needed(file: Stored, lattice: Lattice) -> int | None:
+    """Choose the coarsest overview that is still at least as fine as the target; None: the file itself.
+
+    Pixel sizes alone decide, so that it is the same one for each piece of a target.
+    """
+    if min(lattice.step_x, lattice.step_y) < 2 - _SAME:
+        return None
+    best, most = None, 1.0
+    for at, (tall, wide) in enumerate(file.overviews()):
+        y, x = file.height / tall, file.width / wide
+        if y <= lattice.step_y * (1 + _SAME) and x <= lattice.step_x * (1 + _SAME) and x * y > most:
+            best, most = at, x * y
+    return best
+
+
+def _stripes(targets: NDArray[np.int64], rows: NDArray[np.int64], line: int) -> Iterator[NDArray[np.int64]]:
+    """Cut target rows into parts whose file rows, and all between them, take 64 MB at most, or are one."""
+    first = 0
+    for at in range(1, len(targets) + 1):
+        if at == len(targets) or abs(int(rows[targets[at]] - rows[targets[first]])) * line > _STRIPE:
+            yield targets[first:at]
+            first = at
 
 
 def _warp(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import rasterio
 from rasterio.errors import CRSError, RasterioError
-from rasterio.windows import Window
+from rasterio.windows import Window as GdalWindow
 
 from swath.cube.placing import lattice_of, place, same_crs
 from swath.cube.tiff import CorruptError, MalformedError, ServerError, TiffFile, Unsupported, open_tiff
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from odc.geo.geobox import GeoBox
 
-    from swath.cube.placing import Pixels
+    from swath.cube.placing import Pixels, Window
     from swath.cube.sources import BandSource
 
 _GDAL = {
@@ -63,6 +63,7 @@ class RasterFile:
         self.href = href
         self._files = files
         self._dataset: Any = None
+        self._levels: dict[int, Any] = {}
         self._tiff: TiffFile | None = None
         self._refused: ServerError | None = None
         try:
@@ -127,23 +128,39 @@ class RasterFile:
         """Tell whether control points place the file, and no transform."""
         return self._tiff is None and bool(self.gdal().gcps[0])
 
-    def read(self, layers: list[int], window: tuple[int, int, int, int]) -> NDArray[Any]:
-        """Read stored numbers: (layer, y, x)."""
+    def overviews(self) -> tuple[tuple[int, int], ...]:
+        """Give height and width of the overviews."""
+        if self._tiff:
+            return tuple((each.height, each.width) for each in self._tiff.overviews)
+        levels = range(len(self.gdal().overviews(1)))
+        return tuple((each.height, each.width) for each in map(self._gdal_level, levels))
+
+    def _gdal_level(self, level: int | None) -> Any:
+        if level is None:
+            return self.gdal()
+        if level not in self._levels:
+            opened = rasterio.open(self.href, sharing=False, overview_level=level)
+            self._levels[level] = self._files.enter_context(opened)
+        return self._levels[level]
+
+    def read(self, layers: list[int], window: Window, level: int | None = None) -> NDArray[Any]:
+        """Read stored numbers, of the file or of an overview: (layer, y, x)."""
         if self._tiff:
             try:
-                return self._tiff.read([each - 1 for each in layers], window)
+                return self._tiff.read([each - 1 for each in layers], window, level=level)
             except (Unsupported, MalformedError, OSError) as error:
                 self._leave_to_gdal(error)  # it may know better; if not, it says what is wrong
-        return np.asarray(self.gdal().read(layers, window=_gdal_window(window)))
+        return np.asarray(self._gdal_level(level).read(layers, window=_gdal_window(window)))
 
-    def read_mask(self, layers: list[int], window: tuple[int, int, int, int]) -> NDArray[np.bool_]:
+    def read_mask(self, layers: list[int], window: Window, level: int | None = None) -> NDArray[np.bool_]:
         """Read where pixels are present: (layer, y, x)."""
         if self._tiff:
             try:
-                return np.repeat(self._tiff.read_mask(window)[np.newaxis], len(layers), axis=0)
+                mask = self._tiff.read_mask(window, level=level)
+                return np.repeat(mask[np.newaxis], len(layers), axis=0)
             except (Unsupported, MalformedError, OSError) as error:
                 self._leave_to_gdal(error)
-        return np.asarray(self.gdal().read_masks(layers, window=_gdal_window(window)) > 0)
+        return np.asarray(self._gdal_level(level).read_masks(layers, window=_gdal_window(window)) > 0)
 
     def blocks_on(self, geobox: GeoBox) -> tuple[tuple[int, int], tuple[int, int]] | None:
         """Tell where blocks of this file lie on a geobox with the same pixels: (first edge, size) in y and x.
@@ -185,9 +202,9 @@ class RasterFile:
             raise describe_failure(self.href, error) from error
 
 
-def _gdal_window(window: tuple[int, int, int, int]) -> Window:
+def _gdal_window(window: Window) -> GdalWindow:
     top, bottom, left, right = window
-    return Window(left, top, right - left, bottom - top)
+    return GdalWindow(left, top, right - left, bottom - top)
 
 
 @contextlib.contextmanager

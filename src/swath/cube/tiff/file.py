@@ -82,7 +82,31 @@ class TiffFile:
         first = self.image.samples - len(self.image.extra)
         return next((first + at for at, kind in enumerate(self.image.extra) if kind in (1, 2)), None)
 
-    def read(self, layers: Sequence[int], window: Window, *, threads: int = 1) -> NDArray[Any]:
+    @property
+    def overviews(self) -> tuple[TiffImage, ...]:
+        """The overviews, the finest first; none unless all of them can be read here, as the main image is."""
+        found = self.header.overviews
+        return found if all(self._is_like_main(each) for each in found) else ()
+
+    def _is_like_main(self, image: TiffImage) -> bool:
+        mask = self.header.mask_of(image)
+        try:
+            check_supported(image)
+            if mask is not None:
+                check_supported(mask)
+        except Unsupported:
+            return False
+        masked = mask is not None and mask.dtype.kind == "b"
+        return (image.samples, image.dtype, masked) == (
+            self.image.samples, self.image.dtype, self.header.mask is not None
+        )  # fmt: skip
+
+    def _image_at(self, level: int | None) -> TiffImage:
+        return self.image if level is None else self.overviews[level]
+
+    def read(
+        self, layers: Sequence[int], window: Window, *, level: int | None = None, threads: int = 1
+    ) -> NDArray[Any]:
         """Read part of some layers.
 
         Parameters
@@ -91,6 +115,8 @@ class TiffFile:
             From 0.
         window : (first_row, last_row, first, last)
             Within the image.
+        level : int, optional
+            Number of the overview; the full resolution unless given.
         threads : int
             For decoding.
 
@@ -99,16 +125,17 @@ class TiffFile:
         (layer, y, x) of the file's type
         """
         out = np.empty((len(layers), window[1] - window[0], window[3] - window[2]), self.dtype)
-        read_together([Part(self, self.image, tuple(layers), window, out)], threads=threads)
+        read_together([Part(self, self._image_at(level), tuple(layers), window, out)], threads=threads)
         return out
 
-    def read_mask(self, window: Window, *, threads: int = 1) -> NDArray[np.bool_]:
+    def read_mask(self, window: Window, *, level: int | None = None, threads: int = 1) -> NDArray[np.bool_]:
         """Read part of the mask: (y, x), True where a pixel is there."""
-        if self.header.mask is not None:
+        mask = self.header.mask_of(self._image_at(level))
+        if mask is not None:
             out = np.empty((1, window[1] - window[0], window[3] - window[2]), bool)
-            read_together([Part(self, self.header.mask, (0,), window, out)], threads=threads)
+            read_together([Part(self, mask, (0,), window, out)], threads=threads)
             return np.asarray(out[0])
-        return np.asarray(self.read([self.alpha or 0], window, threads=threads)[0] > 0)
+        return np.asarray(self.read([self.alpha or 0], window, level=level, threads=threads)[0] > 0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

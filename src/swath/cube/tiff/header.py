@@ -140,7 +140,16 @@ class TiffHeader:
     @property
     def mask(self) -> TiffImage | None:
         """The mask of the main image."""
-        found = (each for each in self.images[1:] if each.mask and not each.reduced)
+        return self.mask_of(self.main)
+
+    def mask_of(self, image: TiffImage) -> TiffImage | None:
+        """Find the mask of the main image, or of an overview."""
+        shape, reduced = (image.height, image.width), image.reduced
+        found = (
+            each
+            for each in self.images[1:]
+            if each.mask and each.reduced == reduced and (not reduced or (each.height, each.width) == shape)
+        )
         return next(found, None)
 
     @property
