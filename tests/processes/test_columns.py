@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import tracemalloc
 from pathlib import Path
 
@@ -336,20 +335,16 @@ def test_a_unit_ends_when_every_item_is_bad(tmp_path, pixels, how):
         layers("composite", items, work, period="P1M", bands="red")
 
 
-def test_what_was_skipped_is_told_of_the_first_column(tmp_path):
+@pytest.mark.parametrize("threads", [1, 3])
+def test_what_was_skipped_is_told_of_the_first_column(tmp_path, threads):
     """Columns are read side by side, and whichever fails last must not be the one that is told."""
     items = write_days(tmp_path, count=1)
-    for row, column in itertools.product((8, 40, 70), (8, 60, 90)):
-        harm(tmp_path / "d00p0_red.tif", row, column)
-    told, last = set(), []
-    plan = plan_cube(items[:1], ["red"], geobox=BOX, valid=False)
-    plan.read(0, (slice(60, 70), slice(0, 100)), on_bad=lambda _, error: last.append(error.what))
-    for threads in (1, 3, 3):
-        work = work_of(items, BOX, pixels=900 * threads, threads=threads, skip_bad=True)
-        layers("trend", items, work, bands="red")
-        told.add(work.skipped["d00p0"])
-    assert len(told) == 1
-    assert told != set(last)
+    harm(tmp_path / "d00p0_red.tif", 8, 60)
+    for row in (40, 60, 80):
+        harm(tmp_path / "d00p0_nir.tif", row, 60)
+    work = work_of(items, BOX, pixels=900 * threads, threads=threads, skip_bad=True)
+    layers("trend", items, work, bands="red,nir")
+    assert "d00p0_red.tif" in work.skipped["d00p0"]
 
 
 # Memory
