@@ -256,7 +256,11 @@ def _place(block: _Block, content: Any) -> None:
         content = origin.read(offset, count)
         if len(content) != count:
             raise MalformedError("it was cut short after it was opened")
-    place_block(part.image, block.row, content, block.placements, block.inside)
+    try:
+        place_block(part.image, block.row, content, block.placements, block.inside)
+    except MalformedError as error:
+        column = block.number % part.image.across
+        raise type(error)(f"{error}, in row {block.row} and column {column} of its blocks") from error
 
 
 def _place_of(block: _Block) -> tuple[str, int, tuple[int, int]]:
