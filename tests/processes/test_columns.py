@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 from odc.geo.geobox import GeoBox
 from rasterio.warp import transform
 from scenes import CORNER, CRS, grid, make_item, write_tiff
+from shapely.geometry import box as shapely_box
+from shapely.geometry import mapping
 
 from swath.cube import plan_cube
 from swath.kernels import REDUCERS
@@ -384,3 +386,15 @@ def test_memory_does_not_grow_with_scenes(tmp_path, name, inputs):
         assert peaks[count] < 1.05 * work.unit_bytes
     assert peaks[48] < 1.6 * peaks[16]
     assert 2 * 4 * 48 * shape[0] * shape[1] > 2 * limit  # all dates at once would not fit
+
+
+def test_an_item_whose_box_is_too_small_is_found_in_all_columns_alike(tmp_path):
+    items = write_days(tmp_path, count=1)
+    for each in items:
+        west, south, _, _ = each["bbox"]
+        each["bbox"] = [west, south, west + 1e-4, south + 1e-4]
+        each["geometry"] = mapping(shapely_box(*each["bbox"]))
+    tile = GeoBox(SHAPE, grid(), CRS)
+    expected = layers("trend", items, work_of(items, tile, pixels=10**6), bands="red", seasonal=False)
+    same(layers("trend", items, work_of(items, tile, pixels=300), bands="red", seasonal=False), expected)
+    assert any(np.nanmax(each) == 1 for (_, name), each in expected.items() if name == "count")

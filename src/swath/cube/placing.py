@@ -158,7 +158,7 @@ def _holds(dtype: np.dtype[Any], number: float) -> bool:
     if dtype.kind in "iu":
         info = np.iinfo(dtype)
         return number == int(number) and info.min <= number <= info.max
-    return True
+    return not math.isfinite(number) or abs(number) <= np.finfo(dtype).max
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,6 +105,16 @@ class CubePlan:
         used = (each for group in self.groups for item in group.items for each in item.bands if each)
         return any("://" in each.href or each.href.startswith("/vsi") for each in used)
 
+    def unbounded(self) -> CubePlan:
+        """Give the plan with items looked for everywhere, and not only where their boxes say they are.
+
+        Then what a pixel gets does not depend on the piece that it is read with, though a box be wrong.
+        """
+        groups = (
+            Group(each.time, tuple(replace(item, bounds=None) for item in each.items)) for each in self.groups
+        )
+        return replace(self, groups=tuple(groups))
+
     def without(self, ids: Collection[str]) -> CubePlan:
         """Give the plan without some items; images stay, and may be empty."""
         groups = (

@@ -80,7 +80,7 @@ class ValidRule(BaseModel):
             good &= ~np.isin(quality, self.not_values)
         if self.bits_clear or self.bits:
             whole = quality.astype(np.int64)
-            mask = sum(1 << bit for bit in self.bits_clear)
+            mask = sum({1 << bit for bit in self.bits_clear})
             good &= (whole & mask) == 0
             for each in self.bits:
                 good &= np.isin((whole >> each.first) & ((1 << each.count) - 1), each.values)

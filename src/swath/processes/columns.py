@@ -67,6 +67,7 @@ def over_columns(
     An item that cannot be read in one column, and is left out, is left out of all. So that this does not
     depend on the columns, all files of an item are read then, also where no pixel of them is needed.
     """
+    cube = cube.unbounded()
     windows = column_windows(cube, int(work.context.get("column_pixels") or 0) or _SIDE**2, work.threads)
     while True:
         made = _Pass(cube, variables, work)
