@@ -110,13 +110,10 @@ def _take(row: Columns, weight: Columns, to: int, given: Doubles, seen: Doubles)
     if weight.size:
         weight = weight[to : to + row.size]
         for p in range(row.size):
-            each = weight[p]
-            each = each if each > np.float32(0.0) else np.float32(0.0)
-            each = each if each < _INF else np.float32(0.0)
-            each = each if abs(row[p]) < _INF else np.float32(0.0)
-            clear = each > np.float32(0.0)
+            # One condition without branches: gaps and weights come at random.
+            clear = (weight[p] > np.float32(0.0)) & (weight[p] < _INF) & (abs(row[p]) < _INF)
             given[p] = np.float64(row[p] if clear else np.float32(0.0))
-            given[p + WIDTH] = np.float64(each)
+            given[p + WIDTH] = np.float64(weight[p] if clear else np.float32(0.0))
             seen[p] += 1.0 if clear else 0.0
     else:
         for p in range(row.size):

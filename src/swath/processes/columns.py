@@ -75,8 +75,13 @@ def over_columns(
         def do(number: int, window: Window, made: _Pass = made) -> None:
             made.put(window, compute(made.read(number, window)))
 
-        with ThreadPoolExecutor(min(work.threads, _held_at_once(cube, work.threads))) as pool:
-            list(pool.map(do, itertools.count(), windows))
+        at_once = min(work.threads, _held_at_once(cube, work.threads), len(windows))
+        if at_once == 1:
+            for number, window in enumerate(windows):
+                do(number, window)
+        else:
+            with ThreadPoolExecutor(at_once) as pool:
+                list(pool.map(do, itertools.count(), windows))
         if not made.bad:
             return made.arrays
         for _, item, error in sorted(made.bad, key=lambda each: each[0]):

@@ -14,9 +14,40 @@
             for (int64_t i = 0; i < count; i++) to[i] = sum = (type)(sum + from[i * samples]); \
     }
 DEFINE_SUM(sum1, uint8_t)
-DEFINE_SUM(sum2, uint16_t)
+DEFINE_SUM(sum2_plain, uint16_t)
 DEFINE_SUM(sum4, uint32_t)
 DEFINE_SUM(sum8, uint64_t)
+
+// Sums of eight numbers in three steps, each adding what lies 1, 2 and 4 places before; then what came before them.
+static void sum2(const uint16_t *from, uint16_t *to, int64_t samples, int64_t skip, int64_t count) {
+#if defined(__has_builtin)
+#if __has_builtin(__builtin_shufflevector)
+    if (samples == 1) {
+        typedef uint16_t eight __attribute__((vector_size(16)));
+        const eight none = {0};
+        uint16_t before = 0;
+        for (int64_t i = 0; i < skip; i++) before = (uint16_t)(before + from[i]);
+        from += skip;
+        eight carry = none + before;
+        int64_t i = 0;
+        for (; i + 8 <= count; i += 8) {
+            eight v;
+            memcpy(&v, from + i, sizeof v);
+            v += __builtin_shufflevector(none, v, 0, 8, 9, 10, 11, 12, 13, 14);
+            v += __builtin_shufflevector(none, v, 0, 0, 8, 9, 10, 11, 12, 13);
+            v += __builtin_shufflevector(none, v, 0, 0, 0, 0, 8, 9, 10, 11);
+            v += carry;
+            memcpy(to + i, &v, sizeof v);
+            carry = __builtin_shufflevector(v, v, 7, 7, 7, 7, 7, 7, 7, 7);
+        }
+        uint16_t sum = carry[7];
+        for (; i < count; i++) to[i] = sum = (uint16_t)(sum + from[i]);
+        return;
+    }
+#endif
+#endif
+    sum2_plain(from, to, samples, skip, count);
+}
 
 #define DEFINE_COPY(name, type) \
     static void name(const type *from, type *to, int64_t samples, int64_t count) { \
