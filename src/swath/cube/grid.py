@@ -12,10 +12,9 @@ import pyproj
 import rasterio
 from odc.geo.geobox import GeoBox
 from pyproj.exceptions import ProjError
-from rasterio.errors import RasterioError
 
 from swath.cube.lonlat import from_lonlat
-from swath.cube.reader import describe_failure
+from swath.cube.reader import open_raster
 from swath.cube.sources import BandSource, Item, band_sources, find_band, unknown_band
 from swath.model import BBox, InputError
 
@@ -115,12 +114,9 @@ def _with_grid(source: BandSource) -> BandSource:
         return source
     from dataclasses import replace
 
-    try:
-        with rasterio.open(source.href, sharing=False) as dataset:
-            crs = source.crs or (dataset.crs.to_string() if dataset.crs else None)
-            return replace(source, crs=crs, transform=tuple(dataset.transform[:6]), shape=dataset.shape)
-    except RasterioError as error:
-        raise describe_failure(source.href, error) from error
+    with open_raster(source.href) as file:
+        crs = source.crs or (file.crs.to_string() if file.crs else None)
+        return replace(source, crs=crs, transform=tuple(file.transform[:6]), shape=(file.height, file.width))
 
 
 def target_geobox(

@@ -19,6 +19,7 @@ from rasterio.enums import Resampling
 from rasterio.errors import CRSError, NotGeoreferencedWarning, RasterioError
 from rasterio.warp import reproject
 
+from swath.kernels.values import holds
 from swath.model import InputError
 
 if TYPE_CHECKING:
@@ -145,20 +146,11 @@ def picks(lattice: Lattice | None, resampling: str) -> TypeGuard[Lattice]:
 
 
 def _equals(data: NDArray[Any], number: float) -> NDArray[np.bool_]:
-    if math.isnan(number):
-        return np.isnan(data) if data.dtype.kind == "f" else np.zeros(data.shape, bool)
-    return (
-        np.asarray(data == data.dtype.type(number))
-        if _holds(data.dtype, number)
-        else np.zeros(data.shape, bool)
-    )
-
-
-def _holds(dtype: np.dtype[Any], number: float) -> bool:
-    if dtype.kind in "iu":
-        info = np.iinfo(dtype)
-        return number == int(number) and info.min <= number <= info.max
-    return not math.isfinite(number) or abs(number) <= np.finfo(dtype).max
+    if math.isnan(number) and data.dtype.kind == "f":
+        return np.isnan(data)
+    if not holds(data.dtype, number):
+        return np.zeros(data.shape, bool)
+    return np.asarray(data == data.dtype.type(number))
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,7 +54,7 @@ def to_values(
     >>> seen
     array([False,  True, False,  True])
     """
-    if nodata is not None and not _holds(stored.dtype, nodata):
+    if nodata is not None and not holds(stored.dtype, nodata):
         nodata = None
     found = native()
     name = f"values_{stored.dtype.str[1:]}"
@@ -81,8 +81,16 @@ def _plain(stored: NDArray[Any], good: NDArray[Any], out: NDArray[Any], seen: ND
     )
 
 
-def _holds(dtype: np.dtype[Any], number: float) -> bool:
-    """Tell whether a number may be equal to one of this type; NaN is equal to none."""
+def holds(dtype: np.dtype[Any], number: float) -> bool:
+    """Tell whether a number may be equal to one of this type; NaN is equal to none.
+
+    Parameters
+    ----------
+    dtype : numpy.dtype
+        Of stored numbers.
+    number : float
+        Such as a nodata.
+    """
     if dtype.kind in "iu":
         info = np.iinfo(dtype)
         return math.isfinite(number) and number == int(number) and info.min <= number <= info.max
