@@ -44,9 +44,9 @@ class Seen:
     requests: list[tuple[str, str, tuple[int, int] | None]] = field(default_factory=list)
     """Method, path, and first and last byte asked for."""
     sent: int = 0
-    """Bytes of content."""
+    """Bytes of content, counted before they leave: who has received them finds them counted."""
     in_flight: int = 0
-    """Requests that are being answered."""
+    """Requests whose answer has not begun."""
     most_in_flight: int = 0
     """The most at once."""
 
@@ -128,12 +128,11 @@ class _Handler(BaseHTTPRequestHandler):
             seen.most_in_flight = max(seen.most_in_flight, seen.in_flight)
         try:
             time.sleep(self.owner.manners.wait_s)
+            with self.owner.lock:
+                seen.in_flight -= 1
             answer()
         except (BrokenPipeError, ConnectionResetError):
             self.close_connection = True
-        finally:
-            with self.owner.lock:
-                seen.in_flight -= 1
 
     def _spoiled(self) -> bool:
         """Tell whether this request is one of those that go wrong."""
@@ -194,10 +193,10 @@ class _Handler(BaseHTTPRequestHandler):
             content = content[: manners.cut]
         for at in range(0, len(content), 1024) if manners.pause_s else (0,):
             piece = content[at : at + 1024] if manners.pause_s else content
-            self.wfile.write(piece)
-            self.wfile.flush()
             with self.owner.lock:
                 self.owner.seen.sent += len(piece)
+            self.wfile.write(piece)
+            self.wfile.flush()
             time.sleep(manners.pause_s)
         if manners.longer or (spoiled and manners.cut >= 0):
             self.close_connection = True

@@ -107,13 +107,12 @@ def test_far_blocks_come_in_requests_that_are_in_flight_together_but_not_all(tmp
     address = server.put("deep.tif", path.read_bytes())
     file = open_tiff(address)
     server.forget()
-    server.manners.wait_s = 0.05
+    server.manners.wait_s = 0.25
     wanted = list(range(0, 44, 2))
     found = file.read(wanted, (0, 400, 0, 400), threads=2)
     np.testing.assert_array_equal(found, layers[wanted])
     assert server.seen.count("GET") == len(wanted)
-    # The client keeps 10; the server may count one on whose last bytes the client has already asked for more.
-    assert 4 <= server.seen.most_in_flight < 20
+    assert 4 <= server.seen.most_in_flight <= 10
 
 
 def test_a_header_longer_than_what_is_read_first(scene, server, monkeypatch):
