@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import tomllib
 from pathlib import Path
 from typing import Any, Self
@@ -11,27 +10,12 @@ from typing import Any, Self
 import pydantic
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
-from swath.model import InputError, unknown
+from swath.config.sites import SiteSettings, first_unknown
+from swath.config.sizes import parse_size
+from swath.model import InputError, NotFoundError, unknown
 
 PREFIX = "SWATH_"
 FILE_NAME = "swath.toml"
-_SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?)(i?)B?\s*", re.IGNORECASE)
-
-
-def parse_size(text: str | int) -> int:
-    """Read a number of bytes: ``1GB`` is 10^9, ``1GiB`` is 2^30.
-
-    Examples
-    --------
-    >>> parse_size("1.5 GB"), parse_size("1GiB")
-    (1500000000, 1073741824)
-    """
-    match = _SIZE.fullmatch(str(text))
-    if match is None:
-        raise InputError(f"settings: {text!r} is not a size", fix="write it like 500MB, 4GB or 4GiB")
-    number, prefix, binary = match.groups()
-    factor = (1024 if binary else 1000) ** " KMGT".index(prefix.upper() or " ")
-    return int(float(number) * factor)
 
 
 def _default_home() -> Path:
@@ -74,6 +58,11 @@ class Settings(BaseModel):
         '`{band = "SCL", values = [4, 5, 7]}` or `{band = "QA_PIXEL", bits_clear = [0, 1, 3, 4]}`.',
     )
 
+    sites: dict[str, SiteSettings] = Field(
+        default_factory=dict,
+        description="Slurm clusters by name, as tables `[sites.NAME]`, which `swath sites add` writes.",
+    )
+
     @field_validator("memory", "unit_memory")
     @classmethod
     def _check_size(cls, text: str, info: ValidationInfo) -> str:
@@ -85,6 +74,22 @@ class Settings(BaseModel):
     def catalog_path(self) -> str:
         """Where the catalog is: a path or an address."""
         return self.catalog or str(self.home / "catalog.sqlite")
+
+    def site(self, name: str) -> SiteSettings:
+        """Give what is said of a Slurm site.
+
+        Raises
+        ------
+        NotFoundError
+            There is no such site.
+        """
+        if name not in self.sites:
+            raise NotFoundError(
+                f"sites: there is no site {name!r}",
+                fix="add it: swath sites add NAME --ssh user@host",
+                known=("local", *self.sites),
+            )
+        return self.sites[name]
 
     @property
     def unit_memory_bytes(self) -> int:
@@ -136,10 +141,11 @@ class Settings(BaseModel):
         >>> Settings.parse({"threads": 2}).threads
         2
         """
-        known = tuple(cls.model_fields)
-        for key in tree:
-            if key not in known:
-                raise unknown(f"{source}: the key {key!r} is not known", key, known)
+        _check_keys(tree, cls, source)
+        sites = tree.get("sites")
+        for name, table in sites.items() if isinstance(sites, dict) else ():
+            if isinstance(table, dict):
+                _check_keys(table, SiteSettings, f"{source}: sites.{name}")
         try:
             return cls.model_validate(tree)
         except pydantic.ValidationError as error:
@@ -150,6 +156,11 @@ class Settings(BaseModel):
                 what = cause.what.removeprefix("settings: ")
                 raise InputError(f"{source}: {key}: {what}", fix=cause.fix) from error
             raise InputError(f"{source}: {key}: {first['msg']}, got {first['input']!r}") from error
+
+
+def _check_keys(tree: dict[str, Any], model: type[BaseModel], source: str) -> None:
+    if key := first_unknown(tree, model):
+        raise unknown(f"{source}: the key {key!r} is not known", key, tuple(model.model_fields))
 
 
 def setting_files(folder: Path, environ: dict[str, str]) -> list[Path]:

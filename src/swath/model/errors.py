@@ -105,6 +105,13 @@ class CatalogError(SwathError, OSError):
     exit_code = 2
 
 
+class SiteError(SwathError, OSError):
+    """A site cannot be reached, or its Slurm does not do what it was asked."""
+
+    exit_code = 5
+    http_status = 502
+
+
 class JobFailedError(SwathError, RuntimeError):
     """A job ended without its results."""
 

@@ -1,0 +1,354 @@
+"""The way over SSH: one connection, as the user's ``~/.ssh/config`` says, made again when it breaks."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import getpass
+import os
+import posixpath
+import secrets
+import shlex
+import sys
+import threading
+import time
+from concurrent.futures import TimeoutError as FutureTimeout
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import asyncssh
+
+from swath.model import NotAllowedError, SiteError
+from swath.sites.transport.base import BEGIN_LINE, TIMEOUT_S, Completed, decode, unwrapped, wrapped
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
+
+_CONNECT_S = 20.0
+_KEEPALIVE_S = 15.0
+_PAUSES_S = (0.5, 2.0, 5.0)
+"""Between attempts to come back to a login node that has dropped the connection."""
+_LOST = (asyncssh.ConnectionLost, asyncssh.DisconnectError, asyncssh.ChannelOpenError, ConnectionError)
+
+
+class Ssh:
+    """Commands and files on a login node.
+
+    Parameters
+    ----------
+    address : str
+        ``user@host``, ``user@host:port``, or a name of ``~/.ssh/config``. Keys, agent, ProxyJump and known
+        hosts are what OpenSSH would use; host keys are always checked. A password or one-time code is asked
+        for on the terminal, where there is one.
+
+    Raises
+    ------
+    SiteError
+        The host does not answer, or its key is unknown or another one.
+    NotAllowedError
+        It does not let the user in.
+    """
+
+    def __init__(self, address: str) -> None:
+        self.name = address
+        self.user, _, rest = address.rpartition("@")
+        host, _, port = rest.partition(":")
+        self.host, self.port = host, int(port) if port.isdecimal() else None
+        self._connection: asyncssh.SSHClientConnection | None = None
+        self._lock: asyncio.Lock | None = None
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name=f"ssh {address}", daemon=True)
+        self._thread.start()
+        try:
+            self._wait(self._connected())
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the connection."""
+        if self._loop.is_closed():
+            return
+        with contextlib.suppress(Exception):
+            self._wait(self._disconnect(), 5)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(5)
+        if not self._thread.is_alive():
+            self._loop.close()
+
+    def run(
+        self,
+        command: Sequence[str],
+        *,
+        input: str = "",
+        login: bool = False,
+        once: bool = False,
+        timeout_s: float = TIMEOUT_S,
+    ) -> Completed:
+        """See `Transport.run`."""
+        line = shlex.join(wrapped(command, login=login))
+
+        async def run(connection: asyncssh.SSHClientConnection) -> Completed:
+            done = await asyncio.wait_for(
+                connection.run(line, input=input.encode(), encoding=None, check=False), timeout_s
+            )
+            if done.exit_status is None:  # the connection has ended first
+                raise asyncssh.ConnectionLost("the connection ended before the command")
+            return Completed(
+                int(done.exit_status), decode(unwrapped(_bytes(done.stdout))), decode(_bytes(done.stderr))
+            )
+
+        try:
+            return self._on_connection(run, once=once)
+        except TimeoutError as error:
+            raise SiteError(f"site: {command[0]} has not ended on {self.name} in {timeout_s:g} s") from error
+
+    @contextlib.contextmanager
+    def follow(self, command: Sequence[str]) -> Iterator[Iterator[bytes]]:
+        """See `Transport.follow`."""
+        line = shlex.join(wrapped(command, login=False))
+
+        async def begin(connection: asyncssh.SSHClientConnection) -> asyncssh.SSHClientProcess[bytes]:
+            return await connection.create_process(line, encoding=None, stdin=asyncssh.DEVNULL)
+
+        process = self._on_connection(begin)
+
+        def pieces() -> Iterator[bytes]:
+            while self._wait(process.stdout.readline()) not in (BEGIN_LINE, b""):
+                pass  # greetings of the shell
+            while data := self._wait(process.stdout.read(65536)):
+                yield data
+
+        try:
+            yield pieces()
+        finally:
+            with contextlib.suppress(Exception):
+                self._loop.call_soon_threadsafe(process.terminate)
+                self._loop.call_soon_threadsafe(process.close)
+
+    def put(self, source: Path, target: str) -> None:
+        """See `Transport.put`."""
+
+        async def put(connection: asyncssh.SSHClientConnection) -> None:
+            async with connection.start_sftp_client() as sftp:
+                await sftp.makedirs(posixpath.dirname(target), exist_ok=True)
+                if source.is_dir():
+                    await sftp.makedirs(target, exist_ok=True)
+                    for each in sorted(source.iterdir()):
+                        await sftp.put(str(each), posixpath.join(target, each.name), recurse=True)
+                else:
+                    await sftp.put(str(source), target)
+
+        self._files(put, target)
+
+    def get(self, source: str, target: Path) -> None:
+        """See `Transport.get`."""
+
+        async def get(connection: asyncssh.SSHClientConnection) -> None:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            async with connection.start_sftp_client() as sftp:
+                if await sftp.isdir(source):
+                    target.mkdir(exist_ok=True)
+                    for each in await sftp.listdir(source):
+                        if each not in (".", ".."):
+                            await sftp.get(posixpath.join(source, each), str(target / each), recurse=True)
+                else:
+                    await sftp.get(source, str(target))
+
+        self._files(get, source)
+
+    def write(self, path: str, content: bytes, *, mode: int = 0o644) -> None:
+        """See `Transport.write`."""
+        beside = f"{path}.{secrets.token_hex(4)}"
+
+        async def write(connection: asyncssh.SSHClientConnection) -> None:
+            async with connection.start_sftp_client() as sftp:
+                await sftp.makedirs(posixpath.dirname(path), exist_ok=True)
+                async with sftp.open(beside, "xb", asyncssh.SFTPAttrs(permissions=mode)) as file:
+                    await file.write(content)
+                await sftp.posix_rename(beside, path)
+
+        self._files(write, path)
+
+    def read(self, path: str) -> bytes:
+        """See `Transport.read`."""
+
+        async def read(connection: asyncssh.SSHClientConnection) -> bytes:
+            async with connection.start_sftp_client() as sftp, sftp.open(path, "rb") as file:
+                return _bytes(await file.read())
+
+        return self._files(read, path)
+
+    @contextlib.contextmanager
+    def forward(self, target: str) -> Iterator[int]:
+        """See `Transport.forward`."""
+
+        async def listen(connection: asyncssh.SSHClientConnection) -> asyncssh.SSHListener:
+            if target.startswith("/"):
+                return await connection.forward_local_port_to_path("127.0.0.1", 0, target)
+            host, _, port = target.rpartition(":")
+            return await connection.forward_local_port("127.0.0.1", 0, host, int(port))
+
+        listener = self._on_connection(listen)
+        try:
+            yield listener.get_port()
+        finally:
+            with contextlib.suppress(RuntimeError):  # the loop may be closed
+                self._loop.call_soon_threadsafe(listener.close)
+
+    # -- the connection -------------------------------------------------------------------------------
+
+    def _wait[T](self, work: Coroutine[Any, Any, T] | Awaitable[T], timeout_s: float | None = None) -> T:
+        """Do something on the connection's thread, and wait for it."""
+
+        async def awaited() -> T:
+            return await work
+
+        future = asyncio.run_coroutine_threadsafe(awaited(), self._loop)
+        try:
+            return future.result(timeout_s)
+        except FutureTimeout:
+            future.cancel()
+            raise
+        except BaseException:
+            future.cancel()
+            raise
+
+    def _on_connection[T](
+        self, work: Callable[[asyncssh.SSHClientConnection], Awaitable[T]], *, once: bool = False
+    ) -> T:
+        """Do something, on a new connection where the one that was there has gone."""
+        for pause in (*_PAUSES_S, None):
+            connection = self._wait(self._connected())
+            try:
+                return self._wait(work(connection))
+            except _LOST as error:
+                self._connection = None
+                if once or pause is None:
+                    raise SiteError(
+                        f"site: the connection to {self.name} has broken ({_reason(error)})",
+                        fix="try again; jobs there go on",
+                    ) from error
+                time.sleep(pause)
+        raise AssertionError
+
+    def _files[T](self, work: Callable[[asyncssh.SSHClientConnection], Awaitable[T]], path: str) -> T:
+        try:
+            return self._on_connection(work)
+        except asyncssh.SFTPNoSuchFile as error:
+            raise FileNotFoundError(f"{self.name}:{path}") from error
+        except asyncssh.SFTPError as error:
+            raise SiteError(
+                f"site: {path!r} on {self.name} cannot be read or written ({_reason(error)})",
+                fix="look whether the disk is full and the folder is yours",
+            ) from error
+
+    async def _connected(self) -> asyncssh.SSHClientConnection:
+        self._lock = self._lock or asyncio.Lock()
+        async with self._lock:
+            if self._connection is None or self._connection.is_closed():
+                self._connection = await self._connect()
+            return self._connection
+
+    async def _connect(self) -> asyncssh.SSHClientConnection:
+        known: dict[str, Any] = {"port": self.port} if self.port else {}
+        if self.user:
+            known["username"] = self.user
+        asker = _Asker()
+        try:
+            return await asyncssh.connect(
+                self.host, client_factory=lambda: asker, keepalive_interval=_KEEPALIVE_S,
+                connect_timeout=_CONNECT_S, login_timeout=120, **known,
+            )  # fmt: skip
+        except asyncssh.HostKeyNotVerifiable as error:
+            raise _about_key(self.name, asker) from error
+        except asyncssh.PermissionDenied as error:
+            raise NotAllowedError(
+                f"site: {self.name} does not let you in ({_reason(error)})",
+                fix=f"find out with: ssh {self.name}",
+            ) from error
+        except (OSError, asyncssh.Error, TimeoutError) as error:
+            raise SiteError(
+                f"site: {self.name} does not answer ({_reason(error)})", fix=f"find out with: ssh {self.name}"
+            ) from error
+
+    async def _disconnect(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            await self._connection.wait_closed()
+
+
+class _Asker(asyncssh.SSHClient):
+    """Asks for passwords and one-time codes on the terminal, where there is one; refuses other host keys."""
+
+    def __init__(self) -> None:
+        self.refused: tuple[str, str, int, asyncssh.SSHKey] | None = None
+
+    def validate_host_public_key(self, host: str, addr: str, port: int, key: asyncssh.SSHKey) -> bool:
+        self.refused = (host, addr, port, key)
+        return False
+
+    def password_auth_requested(self) -> Any:
+        return self._ask("password: ") if _has_terminal() else None
+
+    def kbdint_auth_requested(self) -> str | None:
+        return "" if _has_terminal() else None
+
+    async def kbd_challenge_received(
+        self,
+        name: str,
+        instructions: str,
+        lang: str,  # noqa: ARG002 -- asyncssh gives it
+        prompts: Sequence[tuple[str, bool]],
+    ) -> list[str]:
+        for each in (name, instructions):
+            if each.strip():
+                print(each, file=sys.stderr)  # noqa: T201 -- what the server says to the person
+        return [await self._ask(prompt, shown=shown) for prompt, shown in prompts]
+
+    async def _ask(self, prompt: str, *, shown: bool = False) -> str:
+        return await asyncio.to_thread(input if shown else getpass.getpass, prompt)
+
+
+def _about_key(name: str, asker: _Asker) -> SiteError:
+    """Say of a host key that was refused whether the host is new or has another key."""
+    host, address, port, key = asker.refused or ("", "", 22, None)
+    path = Path("~/.ssh/known_hosts").expanduser()
+    known: Sequence[Any] = ()
+    with contextlib.suppress(OSError, ValueError):
+        known = asyncssh.read_known_hosts(str(path)).match(host, address, port)[0]
+    mark = key.get_fingerprint() if key else "unknown"
+    if known:
+        entry = host if port == 22 else f"[{host}]:{port}"
+        return SiteError(
+            f"site: the host key of {name} is not the one in {path}, but {mark}: the host was set up anew, "
+            "or somebody else answers",
+            fix=f"ask its administrators whether the new one is right, and only then: ssh-keygen -R {entry}",
+        )
+    return SiteError(
+        f"site: the host key of {name} is not known, its fingerprint is {mark}",
+        fix=f"compare it with what the site publishes, and then connect once with: ssh {name}",
+    )
+
+
+def _has_terminal() -> bool:
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
+    except OSError:
+        return False
+    return sys.stdin.isatty()
+
+
+def _bytes(data: bytes | str | None) -> bytes:
+    """Take what asyncssh gives without an encoding for what it is."""
+    return data.encode() if isinstance(data, str) else data or b""
+
+
+def _reason(error: BaseException) -> str:
+    return " ".join(str(error).split()) or type(error).__name__

@@ -1,0 +1,53 @@
+"""The Slurm test bed, started once for all tests that need it, and ended by who started it."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+from slurm.testbed import Testbed, why_not
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture(scope="session")
+def running_bed() -> Iterator[Testbed]:
+    """A test bed that runs; its tests are one xdist group, so that no other test switches its hosts off."""
+    if reason := why_not():
+        pytest.skip(f"Slurm: {reason}")
+    bed = Testbed.of()
+    started = bed.start()
+    yield bed
+    if started:
+        bed.stop()
+
+
+@pytest.fixture
+def bed(running_bed: Testbed) -> Iterator[Testbed]:
+    """The test bed, with everything on, before and after."""
+    running_bed.resume()
+    yield running_bed
+    running_bed.sh("root", "scancel -u alice,bob", check=False)
+
+
+@pytest.fixture
+def laptop(running_bed: Testbed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home on this machine whose SSH knows the login node as ``bed``, with the keys of alice and bob."""
+    home = tmp_path / "laptop"
+    folder = home / ".ssh"
+    folder.mkdir(parents=True, mode=0o700)
+    address = running_bed.address("login")
+    host_key = (running_bed.base / "etc/hostkey.pub").read_text()
+    (folder / "known_hosts").write_text(f"{address} {host_key}")
+    text = f"Host bed\n  HostName {address}\n"
+    for user in ("alice", "bob"):
+        shutil.copy(running_bed.key(user), folder / user)
+        (folder / user).chmod(0o600)
+        text += f"  IdentityFile {folder / user}\n"
+    (folder / "config").write_text(text)
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
+    return home
