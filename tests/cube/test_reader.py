@@ -248,7 +248,7 @@ def door(request, monkeypatch):
         def refuse(href):
             raise Unsupported("for the test")
 
-        monkeypatch.setattr("swath.cube.reader.open_tiff", refuse)
+        monkeypatch.setattr("swath.cube.reader.open_own", refuse)
     return request.param
 
 

@@ -13,8 +13,10 @@ import rasterio
 from rasterio.errors import CRSError, RasterioError
 from rasterio.windows import Window as GdalWindow
 
-from swath.cube.placing import lattice_of, place, same_crs
-from swath.cube.tiff import CorruptError, MalformedError, ServerError, TiffFile, Unsupported, open_tiff
+from swath.cube.own_file import open_own
+from swath.cube.placing import lattice_of, picks, place, same_crs
+from swath.cube.sketch import sketch
+from swath.cube.tiff import CorruptError, MalformedError, ServerError, Unsupported
 from swath.model import MissingAssetError, SwathError, UnreadableAssetError
 
 if TYPE_CHECKING:
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from odc.geo.geobox import GeoBox
 
+    from swath.cube.own_file import OwnFile
     from swath.cube.placing import Pixels, Window
     from swath.cube.sources import BandSource
 
@@ -42,7 +45,7 @@ log = logging.getLogger(__name__)
 
 
 class RasterFile:
-    """An open raster file: read by our own reader where that can, by GDAL where not.
+    """An open raster file: read by one of our own readers where that can, by GDAL where not.
 
     Parameters
     ----------
@@ -64,14 +67,14 @@ class RasterFile:
         self._files = files
         self._dataset: Any = None
         self._levels: dict[int, Any] = {}
-        self._tiff: TiffFile | None = None
+        self._own: OwnFile | None = None
         self._refused: ServerError | None = None
         try:
-            self._tiff = open_tiff(href)
-            files.callback(self._tiff.close)
+            self._own = open_own(href)
+            files.callback(self._own.close)
         except (Unsupported, MalformedError, OSError) as error:
             self._leave_to_gdal(error)
-        found = self._tiff or self.gdal()
+        found = self._own or self.gdal()
         self.crs, self.transform = found.crs, found.transform
         if not math.isfinite(self.transform.determinant) or self.transform.determinant == 0:
             raise _unreadable(href, f"its pixels have no size: transform {tuple(self.transform[:6])}")
@@ -87,12 +90,12 @@ class RasterFile:
         ):
             raise reason
         log.debug("GDAL reads %s: %s", self.href, reason)
-        self._tiff = None
+        self._own = None
 
     @property
     def by_gdal(self) -> bool:
-        """True where our own reader does not read it."""
-        return self._tiff is None
+        """True where none of our own readers reads it."""
+        return self._own is None
 
     def gdal(self) -> Any:
         """Open the file with rasterio, once."""
@@ -108,30 +111,30 @@ class RasterFile:
 
     def dtype_of(self, layer: int) -> np.dtype[Any]:
         """Give the type of a layer's numbers; layers count from 1."""
-        return self._tiff.dtype if self._tiff else np.dtype(self.gdal().dtypes[layer - 1])
+        return self._own.dtype if self._own else np.dtype(self.gdal().dtypes[layer - 1])
 
     def nodata_of(self, layer: int) -> float | None:
         """Give the number that marks a missing pixel, as the file says."""
-        if self._tiff:
-            return self._tiff.nodata
+        if self._own:
+            return self._own.nodata
         number: float | None = self.gdal().nodatavals[layer - 1]
         return number
 
     def has_mask(self) -> bool:
         """Tell whether the file has a mask or an alpha layer."""
-        if self._tiff:
-            return self._tiff.has_mask
+        if self._own:
+            return self._own.has_mask
         flags = {each.name for layer in self.gdal().mask_flag_enums for each in layer}
         return bool(flags & {"per_dataset", "alpha"})
 
     def has_points(self) -> bool:
         """Tell whether control points place the file, and no transform."""
-        return self._tiff is None and bool(self.gdal().gcps[0])
+        return self._own is None and bool(self.gdal().gcps[0])
 
     def overviews(self) -> tuple[tuple[int, int], ...]:
         """Give height and width of the overviews."""
-        if self._tiff:
-            return tuple((each.height, each.width) for each in self._tiff.overviews)
+        if self._own:
+            return tuple((each.height, each.width) for each in self._own.overviews)
         levels = range(len(self.gdal().overviews(1)))
         return tuple((each.height, each.width) for each in map(self._gdal_level, levels))
 
@@ -145,18 +148,18 @@ class RasterFile:
 
     def read(self, layers: list[int], window: Window, level: int | None = None) -> NDArray[Any]:
         """Read stored numbers, of the file or of an overview: (layer, y, x)."""
-        if self._tiff:
+        if self._own:
             try:
-                return self._tiff.read([each - 1 for each in layers], window, level=level)
+                return self._own.read([each - 1 for each in layers], window, level=level)
             except (Unsupported, MalformedError, OSError) as error:
                 self._leave_to_gdal(error)  # it may know better; if not, it says what is wrong
         return np.asarray(self._gdal_level(level).read(layers, window=_gdal_window(window)))
 
     def read_mask(self, layers: list[int], window: Window, level: int | None = None) -> NDArray[np.bool_]:
         """Read where pixels are present: (layer, y, x)."""
-        if self._tiff:
+        if self._own:
             try:
-                mask = self._tiff.read_mask(window, level=level)
+                mask = self._own.read_mask(window, level=level)
                 return np.repeat(mask[np.newaxis], len(layers), axis=0)
             except (Unsupported, MalformedError, OSError) as error:
                 self._leave_to_gdal(error)
@@ -168,9 +171,9 @@ class RasterFile:
         None where the pixels are not the same, or GDAL reads the file.
         """
         lattice = lattice_of(self, geobox)
-        if self._tiff is None or lattice is None or not lattice.is_shift:
+        if self._own is None or lattice is None or not lattice.is_shift:
             return None
-        image = self._tiff.image
+        image = self._own.image
         return (-round(lattice.y), image.block_height), (-round(lattice.x), image.block_width)
 
     def place(self, sources: Sequence[BandSource], geobox: GeoBox, *, resampling: str = "nearest") -> Pixels:
@@ -197,9 +200,25 @@ class RasterFile:
         """
         _check_agrees(self, sources)
         try:
-            return place(self, sources, geobox, resampling)
-        except _FAILURES as error:
+            with self._for_gdal(geobox, resampling):
+                return place(self, sources, geobox, resampling)
+        except (*_FAILURES, Unsupported, MalformedError) as error:
             raise describe_failure(self.href, error) from error
+
+    @contextlib.contextmanager
+    def _for_gdal(self, geobox: GeoBox, resampling: str) -> Iterator[None]:
+        """Put a sketch where GDAL's view of the file is, when it must be warped and GDAL cannot open it."""
+        if self._own is None or self._dataset or picks(lattice_of(self, geobox), resampling):
+            yield
+            return
+        try:
+            self.gdal()
+        except RasterioError:
+            with sketch(self._own, geobox) as self._dataset:
+                yield
+            self._dataset = None
+        else:
+            yield
 
 
 def _gdal_window(window: Window) -> GdalWindow:

@@ -82,7 +82,7 @@ def band_sources(item: Item, step: int = 0) -> tuple[BandSource, ...]:
             scale, offset = family.radiometry(item, names, band)
             href, place = str(asset["href"]), index
             if "zarr" in str(asset.get("type")):  # as GDAL names one image of an array with a time axis
-                href, place = f'ZARR:"{href}":/{band.get("name")}:{step}', 1
+                href, place = f'ZARR:"{href}":/{band.get("name") or ""}:{step}', 1
             sources.append(
                 BandSource(
                     href=href, index=place, asset=key, nodata=_number(band.get("nodata")),
