@@ -21,7 +21,7 @@ SOURCES = Path("src/swath/kernels/_native")
 LIBRARY = SOURCES / "swath_native.so"
 FLAGS = (
     "-O3", "-std=gnu11", "-fPIC", "-Wall", "-Wextra", "-fvisibility=hidden",
-    "-ffp-contract=off", "-fno-math-errno",
+    "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math",
 )  # fmt: skip
 X86_LEVELS = {
     "v2": ("-march=x86-64-v2",),

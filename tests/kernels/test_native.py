@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import subprocess
 import sys
@@ -9,9 +10,11 @@ import sys
 import numpy as np
 import pytest
 
+from swath.kernels import composite, swag
 from swath.kernels import native as module
-from swath.kernels import swag
 from swath.kernels.native import Native, describe_loops, native
+
+composites = importlib.import_module("swath.kernels.composite")  # the package has a function of this name
 
 
 def levels():
@@ -60,6 +63,29 @@ def test_compiled_swag_has_the_bits_of_numbas(monkeypatch, times, pixels, option
     for ours, grade in made.values():
         np.testing.assert_array_equal(ours.view("u4"), filled.view("u4"))
         np.testing.assert_array_equal(grade.view("u4"), quality.view("u4"))
+
+
+@pytest.mark.skipif(native() is None, reason="no compiled loops were built here, or they are switched off")
+@pytest.mark.parametrize("reducer", ["median", "percentile", "sum", "mean", "count", "min", "max"])
+@pytest.mark.parametrize(
+    ("times", "pixels", "period"), [(24, 1000, 2), (50, 64, 7), (9, 65, 9), (33, 31, 1), (0, 5, 3), (5, 0, 2)]
+)
+def test_compiled_composites_have_the_bits_of_numbas(monkeypatch, reducer, times, pixels, period):
+    series = gappy(times, pixels, seed=times)
+    series[::2, 5:9] = np.array([0.0, -0.0, 0.0, -0.0], "f4")[: max(pixels - 5, 0)]
+    series[1::2, 5:9] = np.array([-0.0, 0.0, 0.0, -0.0], "f4")[: max(pixels - 5, 0)]
+    groups = np.arange(times) // period - (np.arange(times) % 11 == 10)  # some images in another, or in none
+    count = max(times // period + 2, 1)
+    made = {}
+    for level in levels():
+        used = Native(native().library, level)
+        monkeypatch.setattr(composites, "native", lambda used=used: used)
+        made[level] = composite(series, groups, count, reducer=reducer, percentile=20)
+    monkeypatch.setattr(composites, "native", lambda: None)
+    expected = composite(series, groups, count, reducer=reducer, percentile=20)
+    assert made
+    for ours in made.values():
+        np.testing.assert_array_equal(ours.view("u4"), expected.view("u4"))
 
 
 @pytest.mark.slow

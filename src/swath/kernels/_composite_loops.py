@@ -17,8 +17,7 @@ if TYPE_CHECKING:
 WIDTH = 64
 """Pixels of a block: its rows lie in the first-level cache, and fill whole vector registers."""
 _SUM, _MEAN, _COUNT, _MIN, _MAX = range(5)
-CODES = {"sum": _SUM, "mean": _MEAN, "count": _COUNT, "min": _MIN, "max": _MAX}
-"""What :func:`reduce_rows` can do."""
+"""What :func:`reduce_rows` can do, as :mod:`swath.kernels.composite` numbers it."""
 
 _NAN = np.float32(np.nan)
 _INF = np.float32(np.inf)

@@ -8,6 +8,7 @@ import numpy as np
 
 from swath.kernels import _device
 from swath.kernels._columns import as_series, sort_times
+from swath.kernels.native import native
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -18,8 +19,12 @@ REDUCERS = ("median", "mean", "min", "max", "percentile", "count", "sum", "first
 """Names of what :func:`composite` can do with the clear observations of a period."""
 
 _RANKS = ("median", "percentile")
+_CODES = {"sum": 0, "mean": 1, "count": 2, "min": 3, "max": 4}
+"""Numbers that the loops have for what needs no order."""
+_TOGETHER_BYTES = 1 << 19
+"""Values that all statistics are taken of before the next ones: so many stay in the second-level cache."""
 _TOGETHER = 1024
-"""Pixels that all statistics are taken of before the next ones: so many stay in the second-level cache."""
+"""Pixels that are as many in any case: a call costs as much as some hundred of them."""
 
 
 def composite(
@@ -133,8 +138,8 @@ def aggregate(
 
     Notes
     -----
-    Memory: the outputs, and what `composite` needs. Work: that of the reducers; 1024 pixels stay in the
-    cache from the first to the last, and stored integers are unpacked once.
+    Memory: the outputs, and what `composite` needs. Work: that of the reducers; 0.5 MB of the series stay
+    in the cache from the first to the last, and stored integers are unpacked once.
 
     Examples
     --------
@@ -151,10 +156,11 @@ def aggregate(
     order, starts = sort_times(groups, _checked_count(count), given.times, name="groups")
     steps = {reducer: _loop(reducer, percentile, starts) for reducer in reducers}
     outs = {reducer: given.empty(count) for reducer in steps}
+    width = max(_TOGETHER, _TOGETHER_BYTES // (4 * max(given.times, 1)) // 64 * 64)
 
     def together(block: NDArray[np.float32], begin: int, end: int, at: int) -> None:
-        for first in range(begin, end, _TOGETHER):
-            last = min(first + _TOGETHER, end)
+        for first in range(begin, end, width):
+            last = min(first + width, end)
             for reducer, (loop, arguments) in steps.items():
                 loop(block, first, last, at + first - begin, order, starts, *arguments, outs[reducer])
 
@@ -296,17 +302,23 @@ def medoid(
 def _loop(
     reducer: str, percentile: float, starts: NDArray[np.int64]
 ) -> tuple[Callable[..., None], tuple[Any, ...]]:
-    """Choose the loop of a reducer, and what it takes between the groups and the output."""
+    """Choose the loop of a reducer, C where it is compiled, and what it takes between groups and output."""
     _check_reducer(reducer, percentile)
-
-    from swath.kernels import _composite_loops as loops
-
+    fraction = 0.5 if reducer == "median" else percentile / 100
+    arguments: tuple[Any, ...]
     if reducer in _RANKS:
-        fraction = 0.5 if reducer == "median" else percentile / 100
-        return loops.reduce_ranks, (*_networks(starts), fraction)
-    if reducer in ("first", "last"):
-        return loops.reduce_order, (reducer == "last",)
-    return loops.reduce_rows, (loops.CODES[reducer],)
+        name, arguments = "reduce_ranks", (*_networks(starts), fraction)
+    elif reducer in _CODES:
+        name, arguments = "reduce_rows", (_CODES[reducer],)
+    else:
+        name, arguments = "reduce_order", (reducer == "last",)
+    found = native()
+    if found is not None and found.has(name):
+        return getattr(found, name), arguments
+
+    from swath.kernels import _composite_loops as loops  # with numba, which takes half a second to import
+
+    return getattr(loops, name), arguments
 
 
 def _check_reducer(reducer: str, percentile: float) -> None:

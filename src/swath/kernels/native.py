@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Columns = NDArray[np.float32]
+    Index = NDArray[np.int64]
 
 _LIBRARY = Path(__file__).parent / "_native" / "swath_native.so"
 
@@ -53,6 +54,27 @@ class Native:
         self.call(
             "swag", block, stride, begin, end, at, filled, quality, filled.shape[1], times, taps.size, taps,
             rho, future_weight, largest, np.empty(size, np.uint8),
+        )  # fmt: skip
+
+    def reduce_ranks(
+        self, block: Columns, begin: int, end: int, at: int, order: Index, starts: Index, networks: Index,
+        network_starts: Index, fraction: float, out: Columns,
+    ) -> None:  # fmt: skip
+        """Do what `swath.kernels._composite_loops.reduce_ranks` does, to the bit."""
+        largest = int(np.diff(starts).max(initial=0))
+        self.call(
+            "reduce_ranks", block, block.shape[1], begin, end, at, order, starts, starts.size - 1, networks,
+            network_starts, np.float64(fraction), out, out.shape[1], np.empty(64 * largest, np.float32),
+        )  # fmt: skip
+
+    def reduce_rows(
+        self, block: Columns, begin: int, end: int, at: int, order: Index, starts: Index, code: int,
+        out: Columns,
+    ) -> None:  # fmt: skip
+        """Do what `swath.kernels._composite_loops.reduce_rows` does, to the bit."""
+        self.call(
+            "reduce_rows", block, block.shape[1], begin, end, at, order, starts, starts.size - 1, code, out,
+            out.shape[1],
         )  # fmt: skip
 
     def place(
@@ -94,6 +116,17 @@ class Native:
             name, stored, good, int(nodata is not None), np.float64(nodata or 0.0), np.float64(scale),
             np.float64(offset), out, seen, out.size,
         )  # fmt: skip
+
+    def store(
+        self, name: str, values: Columns, out: NDArray[Any], scale: float, offset: float,
+        limits: tuple[int, int], nodata: int,
+    ) -> int:  # fmt: skip
+        """Do what `swath.kernels.stored.to_stored` does, where pixels of a line are side by side."""
+        steps = values.strides[0] // values.itemsize, out.strides[0] // out.itemsize
+        numbers = (np.float64(each) for each in (scale, offset, *limits, nodata))
+        return int(
+            self.call(name, values, steps[0], *values.shape, *numbers, out, steps[1], result=ctypes.c_int64)
+        )
 
 
 def _argument(value: Any) -> Any:

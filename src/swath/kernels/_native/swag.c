@@ -1,25 +1,10 @@
 // Seasonally weighted averages over columns (time, pixel): see swath.kernels.swag for the equations.
-#include "level.h"
+#include "vectors.h"
 
-enum { LANES = VECTOR_BYTES / 4, HALVES = 2, WIDTH = LANES * HALVES };
-
-typedef float vec __attribute__((vector_size(VECTOR_BYTES)));
-typedef int32_t mask __attribute__((vector_size(VECTOR_BYTES)));
+enum { HALVES = 2, WIDTH = LANES * HALVES };
 
 // Sums of WIDTH pixels: the weighted values, then the weights.
 typedef struct { vec value[HALVES], weight[HALVES]; } sums;
-
-static inline vec load(const float *from) { vec v; memcpy(&v, from, sizeof v); return v; }
-static inline void store(float *to, vec v) { memcpy(to, &v, sizeof v); }
-static inline vec splat(float x) { return x - (vec){0}; }
-static inline vec choose(mask where, vec yes, vec no) {
-    return (vec)((where & (mask)yes) | (~where & (mask)no));
-}
-// All bits set where a value is neither NaN nor infinite.
-static inline mask is_clear(vec x) {
-    const mask bits = (mask)x & 0x7fffffff;
-    return bits < 0x7f800000;
-}
 
 // Age the sums of one season by a year and add a row to them; all bits of the result are 0 without a gap.
 static inline mask take(const float *row, float rho, sums *year) {
