@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
+import io
 import json
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +17,8 @@ from rio_cogeo import cog_validate
 
 from swath.model import InputError, OutputError
 from swath.products import Layer, file_checksum, quantity_of, write_raster
+from swath.products.cog import pack, unpack
+from swath.products.thumbnail import thumbnail
 
 
 def written(folder):
@@ -129,6 +133,33 @@ def test_values_that_do_not_fit_are_clipped_and_counted(tmp_path, lineage, make_
     assert item["properties"]["swath:saturated_pixels"] == 3
     with rasterio.open(tmp_path / item["assets"]["NDVI"]["href"]) as source:
         assert source.read(1)[0, :3].tolist() == [32767, -32767, 32767]
+
+
+@pytest.mark.parametrize("name", ["NDVI", "quality", "slope"])
+def test_numbers_that_were_stored_before_make_the_same_product(tmp_path, lineage, make_raster, name):
+    raster = make_raster(names=(name,))
+    raster.layers[0].array[0, :2] = [5e9, -5e9]
+    stored, clipped = pack(raster.layers[0].array, raster.layers[0].quantity)
+    write_raster(tmp_path / "values", raster, lineage)
+    layers = (Layer(name, stored, raster.layers[0].quantity, saturated=clipped),)
+    write_raster(tmp_path / "numbers", replace(raster, layers=layers), lineage)
+    assert written(tmp_path / "numbers") == written(tmp_path / "values")
+    assert clipped == (0 if name == "slope" else 2)
+
+
+def test_a_thumbnail_of_numbers_is_that_of_their_values(make_raster, make_geobox):
+    (layer,) = make_raster(make_geobox((700, 530)), names=("NDVI",)).layers
+    stored, _ = pack(layer.array, layer.quantity)
+    values = unpack(stored, layer.quantity)
+    pictures = [
+        np.asarray(Image.open(io.BytesIO(thumbnail([(layer.quantity, each)])))).astype(int)
+        for each in (stored, values)
+    ]
+    assert pictures[0].shape == (234, 177)
+    assert (
+        np.abs(pictures[0] - pictures[1]).max() <= 1
+    )  # means of float32 may fall to the other side of a half
+    assert (pictures[0] != pictures[1]).mean() < 1e-3
 
 
 def test_a_layer_without_a_value_has_no_statistics(tmp_path, lineage, item_schema, make_raster):

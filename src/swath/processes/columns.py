@@ -10,14 +10,17 @@ import itertools
 import math
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from swath.cube import block_edges
+from swath.products import quantity_of
+from swath.products.cog import pack_into
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from numpy.typing import NDArray
 
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
     from swath.model import SwathError
     from swath.processes.series import Variables
     from swath.processes.work import UnitWork
+    from swath.products import Quantity
 
     Window = tuple[slice, slice]
     Compute = Callable[[NDArray[np.float32]], Sequence[NDArray[Any]]]
@@ -40,9 +44,45 @@ _FILTERED_AT_ONCE = 8
 """Columns that are held at once with these; more threads do not help."""
 
 
+@dataclass(frozen=True, eq=False, slots=True)
+class Stored:
+    """A result over a whole tile, in the numbers of its files."""
+
+    numbers: NDArray[Any]
+    """(..., y, x) in the quantity's dtype."""
+    clipped: NDArray[np.int64]
+    """(...): how many values these could not hold."""
+    quantity: Quantity
+    """How values became numbers."""
+
+    @classmethod
+    def like(cls, part: NDArray[Any], shape: tuple[int, ...], quantity: Quantity) -> Stored:
+        """Make room for a tile (y, x) of what a column gives."""
+        leading = part.shape[:-2]
+        return cls(np.empty((*leading, *shape), quantity.dtype), np.zeros(leading, np.int64), quantity)
+
+    def put(self, window: Window, part: NDArray[Any]) -> NDArray[np.int64]:
+        """Put the values of a column in their place; give how many its numbers could not hold."""
+        clipped = np.zeros_like(self.clipped)
+        for at in np.ndindex(clipped.shape):
+            clipped[at] = pack_into(part[at], self.quantity, self.numbers[(*at, *window)])
+        return clipped
+
+
+def stored_bytes(names: Iterable[str]) -> int:
+    """Give the memory that a pixel of some quantities takes in the numbers of their files.
+
+    Examples
+    --------
+    >>> stored_bytes(["NDVI", "count", "quality"])
+    5
+    """
+    return sum(np.dtype(quantity_of(each).dtype).itemsize for each in names)
+
+
 def over_columns(
-    cube: CubePlan, variables: Variables, work: UnitWork, compute: Compute
-) -> tuple[NDArray[Any], ...]:
+    cube: CubePlan, variables: Variables, work: UnitWork, compute: Compute, quantities: Sequence[Quantity]
+) -> tuple[Stored, ...]:
     """Read a unit in columns, and put what becomes of each together.
 
     Parameters
@@ -56,10 +96,12 @@ def over_columns(
     compute : callable of (variable, time, y, x) float32
         Gives arrays whose last two axes are (y, x); each pixel's result depends on that pixel alone. It may
         change the series, and must not keep it: its memory is used again.
+    quantities : sequence of Quantity
+        How each of these arrays is stored.
 
     Returns
     -------
-    tuple of (..., y, x)
+    tuple of Stored (..., y, x)
         What ``compute`` gives, over the whole tile; the same for any number of threads and size of columns.
 
     Notes
@@ -70,7 +112,7 @@ def over_columns(
     cube = cube.unbounded()
     windows = column_windows(cube, int(work.context.get("column_pixels") or 0) or _SIDE**2, work.threads)
     while True:
-        made = _Pass(cube, variables, work)
+        made = _Pass(cube, variables, work, quantities)
 
         def do(number: int, window: Window, made: _Pass = made) -> None:
             made.put(window, compute(made.read(number, window)))
@@ -83,7 +125,7 @@ def over_columns(
             with ThreadPoolExecutor(at_once) as pool:
                 list(pool.map(do, itertools.count(), windows))
         if not made.bad:
-            return made.arrays
+            return made.results
         for _, item, error in sorted(made.bad, key=lambda each: each[0]):
             if item not in work.skipped:  # the first column tells, whichever thread was the first
                 work.leave_out(item, error)
@@ -141,11 +183,16 @@ class _Pass:
         What is computed of each image.
     work : UnitWork
         Says whether items may be left out.
+    quantities : sequence of Quantity
+        How the results are stored.
     """
 
-    def __init__(self, cube: CubePlan, variables: Variables, work: UnitWork) -> None:
+    def __init__(
+        self, cube: CubePlan, variables: Variables, work: UnitWork, quantities: Sequence[Quantity]
+    ) -> None:
         self.cube, self.variables, self.skip_bad = cube, variables, work.skip_bad
-        self.arrays: tuple[NDArray[Any], ...] = ()
+        self.quantities = quantities
+        self.results: tuple[Stored, ...] = ()
         """Over the whole tile; made when the first column says what they are like."""
         self.bad: list[tuple[int, str, SwathError]] = []
         """Number of the column, id of the item, and what is wrong."""
@@ -155,11 +202,13 @@ class _Pass:
     def put(self, window: Window, parts: Sequence[NDArray[Any]]) -> None:
         """Put the results of a column in their place."""
         with self._lock:
-            if not self.arrays:
-                shape = self.cube.shape[2:]
-                self.arrays = tuple(np.empty((*each.shape[:-2], *shape), each.dtype) for each in parts)
-        for whole, part in zip(self.arrays, parts, strict=True):
-            whole[(..., *window)] = part
+            if not self.results:
+                pairs = zip(parts, self.quantities, strict=True)
+                self.results = tuple(Stored.like(part, self.cube.shape[2:], each) for part, each in pairs)
+        for whole, part in zip(self.results, parts, strict=True):
+            clipped = whole.put(window, part)
+            with self._lock:
+                whole.clipped[...] += clipped
 
     def read(self, number: int, window: Window) -> NDArray[np.float32]:
         """Read all dates of a column into memory that this thread keeps: (variable, time, y, x)."""

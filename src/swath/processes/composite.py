@@ -10,7 +10,7 @@ from pydantic import Field
 from swath import kernels
 from swath.kernels import REDUCERS
 from swath.model import parse_period
-from swath.processes.columns import over_columns
+from swath.processes.columns import over_columns, stored_bytes
 from swath.processes.filling import FillOptions, Stack, fill_gaps, period_rasters
 from swath.processes.inputs import Period, one_of
 from swath.processes.periods import groups_of, periods_of, time_span
@@ -52,7 +52,7 @@ def _plan(inputs: CompositeInputs, items: Sequence[dict[str, Any]], limits: Plan
     periods, count = len(periods_of(context, inputs.period)), len(variables.names)
 
     def bytes_per_pixel(_times: int) -> float:
-        return 4.0 * periods * (count + 2) + 64
+        return periods * stored_bytes(_stored_names(inputs, variables.names)) + 64
 
     def column_bytes(times: int) -> float:
         return 4.0 * (count * (times + 3 * periods) + times + 2 * periods) + 24 * len(variables.bands) + 64
@@ -85,15 +85,21 @@ def composite(inputs: CompositeInputs, work: UnitWork) -> list[Raster]:
         layers, quality = fill_gaps(inputs, layers, parse_period(inputs.period).per_year())
         return [clear, *layers, quality]
 
-    clear, *rest = over_columns(cube, variables, work, compute)
+    quantities = [quantity_of(each) for each in _stored_names(inputs, variables.names)]
+    clear, *rest = over_columns(cube, variables, work, compute, quantities)
     layers, quality = rest[:count], rest[count] if filling else None
-    quantities = [quantity_of(_RESULT.get(inputs.reducer, name)) for name in variables.names]
-    stacks = [Stack(*each) for each in zip(variables.names, layers, quantities, strict=True)]
+    stacks = [Stack(*each) for each in zip(variables.names, layers, strict=True)]
     about = f"{', '.join(variables.names)}, {inputs.reducer}"
     images = [int((groups == at).sum()) for at in range(len(periods))]
     return period_rasters(
         work, cube.geobox, periods, stacks, quality, clear=clear, images=images, about=about
     )
+
+
+def _stored_names(inputs: CompositeInputs, variables: Sequence[str]) -> list[str]:
+    """Name the quantities that a composite is made of: the count, the variables, and the quality."""
+    names = [_RESULT.get(inputs.reducer, each) for each in variables]
+    return ["count", *names, *(["quality"] if inputs.fill != "none" else [])]
 
 
 def _reduced(

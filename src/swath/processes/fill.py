@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from swath.model import InputError, parse_period
-from swath.processes.columns import over_columns
+from swath.processes.columns import over_columns, stored_bytes
 from swath.processes.filling import FillOptions, Stack, fill_gaps, period_rasters
 from swath.processes.inputs import Fill, Period
 from swath.processes.periods import groups_of, periods_of, time_span
@@ -48,7 +48,7 @@ def _plan(inputs: FillInputs, items: Sequence[dict[str, Any]], limits: PlanLimit
     periods, count = len(periods_of(context, inputs.period)), len(variables.names)
 
     def bytes_per_pixel(_times: int) -> float:
-        return 4.0 * periods * (count + 1) + 64
+        return periods * stored_bytes(("quality", *variables.names)) + 64
 
     def column_bytes(times: int) -> float:
         return 4.0 * count * (times + 5 * periods) + 24 * len(variables.bands) + 64
@@ -79,7 +79,8 @@ def fill(inputs: FillInputs, work: UnitWork) -> list[Raster]:
         filled, quality = fill_gaps(inputs, list(series), parse_period(inputs.period).per_year())
         return [quality, *filled]
 
-    quality, *filled = over_columns(cube, variables, work, compute)
-    stacks = [Stack(name, filled[n], quantity_of(name)) for n, name in enumerate(variables.names)]
+    quantities = [quantity_of(each) for each in ("quality", *variables.names)]
+    quality, *filled = over_columns(cube, variables, work, compute, quantities)
+    stacks = [Stack(*each) for each in zip(variables.names, filled, strict=True)]
     about = f"{', '.join(variables.names)}, gaps filled"
     return period_rasters(work, cube.geobox, periods, stacks, quality, about=about)

@@ -11,7 +11,8 @@ from pydantic import Field
 
 from swath import kernels
 from swath.processes.inputs import Fill, RasterInputs
-from swath.products import Layer, Raster, quantity_of
+from swath.products import Layer, Raster
+from swath.products.cog import is_stored
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
     from odc.geo.geobox import GeoBox
 
     from swath.model import Bin
+    from swath.processes.columns import Stored
     from swath.processes.work import UnitWork
-    from swath.products import Quantity
 
 
 class FillOptions(RasterInputs):
@@ -86,10 +87,13 @@ class Stack:
 
     name: str
     """Name of the variable."""
-    values: NDArray[np.float32]
-    """(time, y, x)."""
-    quantity: Quantity
-    """How it is stored."""
+    made: Stored
+    """(time, y, x), and how it is stored."""
+
+    def layer(self, at: int) -> Layer:
+        """Give the layer of one period."""
+        made = self.made
+        return Layer(self.name, made.numbers[at], made.quantity, saturated=int(made.clipped[at]))
 
 
 def period_rasters(
@@ -97,10 +101,10 @@ def period_rasters(
     geobox: GeoBox,
     periods: Sequence[Bin],
     stacks: Sequence[Stack],
-    quality: NDArray[np.float32] | None,
+    quality: Stored | None,
     *,
     about: str,
-    clear: NDArray[np.float32] | None = None,
+    clear: Stored | None = None,
     images: Sequence[int] | None = None,
 ) -> list[Raster]:
     """Make one raster for each period, and say how much of it was observed and how much filled.
@@ -115,27 +119,31 @@ def period_rasters(
         Their times.
     stacks : sequence of Stack
         Variables.
-    quality : (time, y, x) float32, %, optional
+    quality : Stored (time, y, x), %, optional
         100 where observed; a layer of its own.
     about : str
         What the variables are, for the titles.
-    clear : (time, y, x) float32, optional
+    clear : Stored (time, y, x), optional
         Number of clear observations; a layer of its own.
     images : sequence of int, optional
         Number of images that each period has.
     """
     rasters = []
     for at, period in enumerate(periods):
-        layers = [Layer(each.name, each.values[at], each.quantity) for each in stacks]
-        observed = np.isfinite(stacks[0].values[at]) if quality is None else quality[at] == 100
-        properties: dict[str, Any] = {"swath:observed_percent": _percent(observed)}
+        layers = [each.layer(at) for each in stacks]
+        properties: dict[str, Any] = {}
+        if quality is None:
+            observed = is_stored(layers[0].array, layers[0].quantity)
+        else:
+            observed = quality.numbers[at] == 100
+            filled = ~observed & is_stored(quality.numbers[at], quality.quantity)
+            properties["swath:filled_percent"] = _percent(filled)
+            layers.append(Stack("quality", quality).layer(at))
+        properties["swath:observed_percent"] = _percent(observed)
         if images is not None:
             properties["swath:images"] = images[at]
-        if quality is not None:
-            layers.append(Layer("quality", quality[at], quantity_of("quality")))
-            properties["swath:filled_percent"] = _percent(~observed & np.isfinite(quality[at]))
         if clear is not None:
-            layers.append(Layer("count", clear[at], quantity_of("count")))
+            layers.append(Stack("count", clear).layer(at))
         rasters.append(
             Raster(
                 id=f"{work.name}_{period.label}", start=period.start, end=period.end, layers=tuple(layers),
@@ -147,4 +155,4 @@ def period_rasters(
 
 
 def _percent(share: NDArray[np.bool_]) -> float:
-    return round(100 * float(share.mean()), 2)
+    return round(100 * float(np.count_nonzero(share)) / share.size, 2)

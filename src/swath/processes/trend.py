@@ -10,7 +10,7 @@ from pydantic import Field
 
 from swath import kernels
 from swath.model import parse_instant
-from swath.processes.columns import over_columns
+from swath.processes.columns import over_columns, stored_bytes
 from swath.processes.inputs import RasterInputs
 from swath.processes.periods import time_span, years_since
 from swath.processes.registry import PlanLimits, process
@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from swath.processes.work import UnitWork, WorkPlan
 
 
+_MADE = ("slope", "p_value", "count")
+"""Layers that each variable gives."""
+
+
 class TrendInputs(RasterInputs):
     """Inputs of ``trend``."""
 
@@ -39,7 +43,7 @@ def _plan(inputs: TrendInputs, items: Sequence[dict[str, Any]], limits: PlanLimi
     variables = Variables(inputs, items)
 
     def bytes_per_pixel(_times: int) -> float:
-        return 12.0 * len(variables.names) + 64
+        return len(variables.names) * stored_bytes(_MADE) + 64
 
     def column_bytes(times: int) -> float:
         return len(variables.names) * (5.0 * times + 32) + 24 * len(variables.bands) + 64
@@ -60,6 +64,7 @@ def trend(inputs: TrendInputs, work: UnitWork) -> list[Raster]:
     variables = Variables(inputs, work.items)
     cube = unit_cube(inputs, work, variables.bands)
     years = years_since(cube.times, work.context["start"])
+    count = len(variables.names)
     season = np.array([each.time.month - 1 for each in cube.groups]) if inputs.seasonal else None
 
     def compute(series: NDArray[np.float32]) -> list[NDArray[np.float32]]:
@@ -70,14 +75,13 @@ def trend(inputs: TrendInputs, work: UnitWork) -> list[Raster]:
             found += [slope, p_value, np.isfinite(each).sum(axis=0).astype(np.float32)]
         return found
 
+    made = over_columns(cube, variables, work, compute, [quantity_of(each) for each in _MADE] * count)
     layers = []
-    made = over_columns(cube, variables, work, compute)
-    for name, (slope, p_value, count) in zip(variables.names, itertools.batched(made, 3), strict=True):
-        prefix = "" if len(variables.names) == 1 else f"{name}_"
+    for name, found in zip(variables.names, itertools.batched(made, len(_MADE)), strict=True):
+        prefix = "" if count == 1 else f"{name}_"
         layers += [
-            Layer(f"{prefix}slope", slope, quantity_of("slope")),
-            Layer(f"{prefix}p_value", p_value, quantity_of("p_value")),
-            Layer(f"{prefix}count", count, quantity_of("count")),
+            Layer(f"{prefix}{what}", each.numbers, each.quantity, saturated=int(each.clipped))
+            for what, each in zip(_MADE, found, strict=True)
         ]
     start, end = parse_instant(work.context["start"]), parse_instant(work.context["end"])
     return [

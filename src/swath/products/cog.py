@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from swath.kernels.stored import tally, to_stored
 from swath.version import __version__
 
 if TYPE_CHECKING:
@@ -16,8 +17,8 @@ if TYPE_CHECKING:
 
     from swath.products.quantity import Quantity
 
-_ROWS = 256
-"""Rows that are packed at a time: float64 copies stay small."""
+_GDAL = {"COG_TMP_COMPRESSION": "NONE"}
+"""Overviews lie in memory until they are in the file: GDAL would compress them there, for nothing."""
 
 
 @dataclass(frozen=True)
@@ -57,21 +58,40 @@ def pack(array: NDArray[Any], quantity: Quantity) -> tuple[NDArray[Any], int]:
     (array([[  5000, -32768,  32767]], dtype=int16), 1)
     """
     dtype = np.dtype(quantity.dtype)
-    if array.dtype == dtype and dtype.kind != "f":
-        return np.ascontiguousarray(array), 0
-    if dtype.kind == "f":
+    if array.dtype == dtype or dtype.kind == "f":
         return np.ascontiguousarray(array, dtype), 0
-    low, high = _range(dtype, int(quantity.nodata))
     stored = np.empty(array.shape, dtype)
-    clipped = 0
-    for first in range(0, array.shape[0], _ROWS):
-        rows = slice(first, first + _ROWS)
-        steps = np.rint((array[rows].astype(np.float64) - quantity.offset) / quantity.scale)
-        outside = (steps < low) | (steps > high)  # False for NaN
-        clipped += int(np.count_nonzero(outside))
-        np.clip(steps, low, high, out=steps)
-        stored[rows] = np.where(np.isnan(steps), quantity.nodata, steps).astype(dtype)
-    return stored, clipped
+    return stored, pack_into(array, quantity, stored)
+
+
+def pack_into(array: NDArray[Any], quantity: Quantity, out: NDArray[Any]) -> int:
+    """Write the numbers that are stored of values to a part of an array.
+
+    Parameters
+    ----------
+    array : (y, x), as `pack` takes it
+    quantity : Quantity
+        How they are stored.
+    out : (y, x) in the quantity's dtype
+        Written.
+
+    Returns
+    -------
+    int
+        How many values were outside of what can be stored.
+    """
+    dtype = out.dtype
+    if array.dtype == dtype or dtype.kind == "f":
+        out[...] = array
+        return 0
+    info, nodata = np.iinfo(dtype), int(quantity.nodata)
+    limits = int(info.min) + (nodata == info.min), int(info.max) - (nodata == info.max)
+    return to_stored(array, out, scale=quantity.scale, offset=quantity.offset, limits=limits, nodata=nodata)
+
+
+def is_stored(stored: NDArray[Any], quantity: Quantity) -> NDArray[np.bool_]:
+    """Tell where stored numbers stand for a value."""
+    return np.isfinite(stored) if quantity.is_float else np.asarray(stored != quantity.nodata)
 
 
 def unpack(stored: NDArray[Any], quantity: Quantity) -> NDArray[np.float32]:
@@ -83,34 +103,32 @@ def unpack(stored: NDArray[Any], quantity: Quantity) -> NDArray[np.float32]:
     return values
 
 
-def _range(dtype: np.dtype[Any], nodata: int) -> tuple[int, int]:
-    """Give the numbers that values may take: all of the dtype but nodata at one of its ends."""
-    info = np.iinfo(dtype)
-    return (
-        int(info.min) + (nodata == info.min),
-        int(info.max) - (nodata == info.max),
-    )
-
-
 def statistics_of(stored: NDArray[Any], nodata: float) -> Statistics | None:
     """Compute the statistics of stored numbers; None where none is valid.
 
     Integers are summed exactly, so that the bytes do not depend on the processor.
     """
-    valid = np.isfinite(stored) if stored.dtype.kind == "f" else stored != nodata
-    values = stored[valid]
-    count = values.size
+    if stored.dtype.kind == "f":
+        return _float_statistics(stored)
+    found = tally(stored, int(nodata))
+    count, total = found.count, found.total
     if not count:
         return None
-    if stored.dtype.kind == "f":
-        mean = float(values.mean(dtype=np.float64))
-        variance = float(np.square(values - mean, dtype=np.float64).mean())
-    else:
-        whole = values.astype(np.int64)
-        total, squares = int(whole.sum()), int((whole * whole).sum())
-        mean, variance = total / count, (count * squares - total * total) / count**2
-    share = 100 * count / stored.size
-    return Statistics(float(values.min()), float(values.max()), mean, math.sqrt(max(variance, 0.0)), share)
+    variance = (count * found.squares - total * total) / count**2
+    return Statistics(
+        float(found.minimum), float(found.maximum), total / count, math.sqrt(variance),
+        100 * count / stored.size,
+    )  # fmt: skip
+
+
+def _float_statistics(stored: NDArray[Any]) -> Statistics | None:
+    values = stored[np.isfinite(stored)]
+    if not values.size:
+        return None
+    mean = float(values.mean(dtype=np.float64))
+    deviation = math.sqrt(float(np.square(values - mean, dtype=np.float64).mean()))
+    share = 100 * values.size / stored.size
+    return Statistics(float(values.min()), float(values.max()), mean, deviation, share)
 
 
 def cog_bytes(
@@ -138,7 +156,7 @@ def cog_bytes(
     from swath.products.footprint import crs_of
 
     height, width = stored.shape
-    with rasterio.Env(), MemoryFile(ext=".tif") as file:
+    with rasterio.Env(**_GDAL), MemoryFile(ext=".tif") as file:
         with rasterio.open(
             file.name, "w", width=width, height=height, count=1, dtype=stored.dtype.name,
             crs=rasterio.CRS.from_wkt(crs_of(geobox).to_wkt()), transform=geobox.transform,

@@ -28,6 +28,8 @@ class Layer:
     """(y, x) float32 in the quantity's unit with NaN where missing, or in the quantity's own integers."""
     quantity: Quantity
     """What the numbers mean, and how they are stored."""
+    saturated: int = 0
+    """Number of values that the integers of ``array`` could not hold, where it was made of values."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +79,7 @@ def write_raster(folder: Path, raster: Raster, lineage: Lineage) -> dict[str, An
     -----
     The same raster and lineage give the same bytes.
     """
-    from swath.products.cog import cog_bytes, pack, statistics_of, unpack
+    from swath.products.cog import cog_bytes, pack, statistics_of
     from swath.products.footprint import footprint_of
     from swath.products.item import asset, band_of, grid_properties, make_item
     from swath.products.thumbnail import thumbnail
@@ -90,7 +92,7 @@ def write_raster(folder: Path, raster: Raster, lineage: Lineage) -> dict[str, An
     for layer in raster.layers:
         quantity = layer.quantity
         stored, clipped = pack(layer.array, quantity)
-        saturated += clipped
+        saturated += clipped + layer.saturated
         statistics = statistics_of(stored, quantity.nodata)
         data = cog_bytes(stored, quantity, raster.geobox, statistics)
         name = f"{stem}_{file_name(layer.name)}.tif"
@@ -100,7 +102,7 @@ def write_raster(folder: Path, raster: Raster, lineage: Lineage) -> dict[str, An
             bands=[band_of(quantity, statistics)],
         )  # fmt: skip
         if not pictures or layer.name in ("red", "green", "blue"):
-            pictures.append((quantity, unpack(stored, quantity)))
+            pictures.append((quantity, stored))
     picture = thumbnail(pictures)
     write_bytes(folder / f"{stem}.png", picture)
     assets["thumbnail"] = asset(f"{stem}.png", "png", ["thumbnail"], picture, title="Thumbnail")

@@ -140,7 +140,7 @@ def _dataset(rasters: Sequence[Raster]) -> tuple[xr.Dataset, int]:
         stack = np.empty((len(rasters), *first.geobox.shape), quantity.dtype)
         for time, raster in enumerate(rasters):
             stack[time], clipped = pack(raster.layers[at].array, quantity)
-            saturated += clipped
+            saturated += clipped + raster.layers[at].saturated
         attrs: dict[str, Any] = {
             "long_name": quantity.description,
             "units": quantity.unit,

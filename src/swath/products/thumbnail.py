@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from swath.kernels.stored import add_squares
 from swath.products._colormaps import colours
 
 if TYPE_CHECKING:
@@ -20,13 +21,13 @@ SIDE = 256
 """Longest side of a picture, pixels."""
 
 
-def thumbnail(layers: Sequence[tuple[Quantity, NDArray[np.float32]]]) -> bytes:
+def thumbnail(layers: Sequence[tuple[Quantity, NDArray[Any]]]) -> bytes:
     """Draw the first layer, or red, green and blue where all three are there.
 
     Parameters
     ----------
-    layers : sequence of (Quantity, (y, x) float32)
-        Values in their units; NaN is drawn transparent.
+    layers : sequence of (Quantity, (y, x))
+        Stored numbers, or values in their units as float32; what is missing is drawn transparent.
 
     Returns
     -------
@@ -37,14 +38,14 @@ def thumbnail(layers: Sequence[tuple[Quantity, NDArray[np.float32]]]) -> bytes:
 
     named = {quantity.name: (quantity, array) for quantity, array in layers}
     if {"red", "green", "blue"} <= named.keys():
-        chosen = [shrink(named[each][1]) for each in ("red", "green", "blue")]
+        chosen = [_small(*named[each]) for each in ("red", "green", "blue")]
         low, high = _span(named["red"][0], np.stack(chosen))
         levels = np.stack([_levels(each, low, high, 256) for each in chosen], axis=-1)
         alpha = np.isfinite(np.stack(chosen)).all(axis=0)
         picture = Image.fromarray(np.dstack([levels, np.where(alpha, 255, 0).astype(np.uint8)]), "RGBA")
     else:
         quantity, array = layers[0]
-        small = shrink(array)
+        small = _small(quantity, array)
         palette = np.vstack([np.zeros((1, 3), np.uint8), colours(quantity.colormap, 255)])
         index = np.where(np.isfinite(small), 1 + _levels(small, *_span(quantity, small), 255), 0)
         picture = Image.fromarray(index.astype(np.uint8))
@@ -53,6 +54,16 @@ def thumbnail(layers: Sequence[tuple[Quantity, NDArray[np.float32]]]) -> bytes:
     options = {"transparency": 0} if picture.mode == "P" else {}
     picture.save(target, "PNG", **options)
     return target.getvalue()
+
+
+def _small(quantity: Quantity, array: NDArray[Any]) -> NDArray[np.float64]:
+    """Average stored numbers as integers, which is exact, and turn the means into values."""
+    if array.dtype.kind == "f":
+        return shrink(array)
+    total, count = add_squares(array, int(quantity.nodata), -(-max(array.shape) // SIDE))
+    with np.errstate(invalid="ignore"):
+        mean: NDArray[np.float64] = total / count * quantity.scale + quantity.offset
+    return mean
 
 
 def shrink(array: NDArray[np.float32]) -> NDArray[np.float64]:
