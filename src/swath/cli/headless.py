@@ -40,7 +40,7 @@ def run_headless(path: Path, *, threads: int = 0, workers: int = 0, settle: bool
     int
         Exit code.
     """
-    logging.basicConfig(stream=sys.stdout, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    _log_to_output()
     stop = threading.Event()
     for each in (signal.SIGTERM, signal.SIGINT):
         signal.signal(each, lambda *_: stop.set())
@@ -67,3 +67,33 @@ def _told() -> Callable[[JobStatus], None]:
             log.info(said)
 
     return watch
+
+
+def run_task(path: Path, task: int, tasks: int, *, threads: int, retries: int) -> int:
+    """Do one task's share of a job, as Slurm's batch script asks.
+
+    Parameters
+    ----------
+    path : Path
+        The job folder.
+    task, tasks : int
+        Which task this is, from 0, of how many.
+    threads : int
+        Threads; 0: the CPUs that Slurm has given.
+    retries : int
+        How often the task may go back into the queue when its time is over.
+
+    Returns
+    -------
+    int
+        Exit code.
+    """
+    from swath.jobs.work import node_resources, requeue_in_time, work
+
+    requeue_in_time(retries)
+    _log_to_output()
+    return work(JobFolder(path), task, tasks, node_resources(threads))
+
+
+def _log_to_output() -> None:
+    logging.basicConfig(stream=sys.stdout, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")

@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from swath.cli.edge import JsonOption, emit_json, emit_table, read_settings
+from swath.model import InputError
 
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, help="Look at jobs, follow, cancel and rerun them."
@@ -75,23 +76,39 @@ def logs(
     from swath.jobs import get_job
 
     found = get_job(job, read_settings())
+    at: dict[str, int] = {}
     if as_json:
-        text = found.folder.log_file.read_text() if found.folder.log_file.exists() else ""
-        emit_json({"id": found.id, "log": text})
+        emit_json({"id": found.id, "log": "".join(_named(*each) for each in found.read_log(at))})
         return
-    at = 0
     with contextlib.suppress(KeyboardInterrupt):
         while True:
             final = found.status().state.is_final
-            if found.folder.log_file.exists():
-                with found.folder.log_file.open(encoding="utf-8", errors="replace") as file:
-                    file.seek(at)
-                    sys.stdout.write(file.read())
-                    sys.stdout.flush()
-                    at = file.tell()
+            for name, text in found.read_log(at):
+                sys.stdout.write(_named(name, text))
+            sys.stdout.flush()
             if final or not follow:
                 break
             time.sleep(0.5)
+
+
+def _named(task: str, text: str) -> str:
+    """Write the number of its task before each line, where there are several."""
+    if not task:
+        return text
+    return "".join(f"[{task}] {line}\n" for line in text.splitlines())
+
+
+@app.command()
+def fetch(job: JobArgument, as_json: JsonOption = False) -> None:
+    """Copy a job's results here from the site where it ran, however large they are."""
+    from swath.jobs import get_job
+    from swath.jobs.slurm_job import SlurmJob
+
+    found = get_job(job, read_settings())
+    if not isinstance(found, SlurmJob) or not found.site.is_remote:
+        raise InputError(f"job {found.id}: its results are here already, in {found.folder.results}")
+    status = found.fetch()
+    emit_json(asdict(status)) if as_json else print(status.message)
 
 
 @app.command()
@@ -132,13 +149,20 @@ def rerun(
     as_json: JsonOption = False,
 ) -> None:
     """Go on with a job that failed or was cancelled: only the units that are missing are done."""
-    from swath.cli.run import start_job
+    from swath.cli.at_site import start_at_site
+    from swath.cli.run import print_outcome, start_job
     from swath.jobs import get_job
+    from swath.jobs.slurm_job import SlurmJob
 
     found = get_job(job, read_settings())
     found.require_idle()
     if skip_bad:
         found.folder.allow_bad()
+    if isinstance(found, SlurmJob):
+        start_at_site([found], detach=detach, as_json=as_json)
+        if not detach and not as_json:
+            print_outcome(found)
+        return
     start_job(found, workers=workers, detach=detach, as_json=as_json, fresh=False)
 
 
@@ -155,3 +179,17 @@ def exec_(
     from swath.cli.headless import run_headless
 
     raise typer.Exit(run_headless(folder, threads=threads, workers=workers, settle=settle))
+
+
+@app.command(hidden=True)
+def work(
+    folder: Path,
+    task: Annotated[int, typer.Option(min=0)] = 0,
+    tasks: Annotated[int, typer.Option(min=1)] = 1,
+    threads: Annotated[int, typer.Option(min=0)] = 0,
+    retries: Annotated[int, typer.Option(min=0)] = 0,
+) -> None:
+    """Do one task's share of a job on a compute node; this is what batch scripts run."""
+    from swath.cli.headless import run_task
+
+    raise typer.Exit(run_task(folder, task, tasks, threads=threads, retries=retries))

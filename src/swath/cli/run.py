@@ -12,7 +12,12 @@ from swath.cli.edge import JsonOption, emit_json, program, read_settings, say
 from swath.model import InputError, NotFoundError
 
 if TYPE_CHECKING:
-    from swath.jobs import Job, Planned
+    from collections.abc import Sequence
+
+    from swath.config import Settings
+    from swath.jobs import Job, Planned, Request
+
+_SLURM = "At a Slurm site"
 
 app = typer.Typer(add_completion=False)
 
@@ -90,6 +95,40 @@ def run(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Tell what would be done, and do nothing.")
     ] = False,
+    asks: Annotated[
+        list[str] | None,
+        typer.Option("--map", metavar="NAME=VALUES", help="A job for each value: JSON list, or a,b,c."),
+    ] = None,
+    partition: Annotated[str, typer.Option(help="Slurm: partition.", rich_help_panel=_SLURM)] = "",
+    account: Annotated[str, typer.Option(help="Slurm: account.", rich_help_panel=_SLURM)] = "",
+    qos: Annotated[str, typer.Option(help="Slurm: quality of service.", rich_help_panel=_SLURM)] = "",
+    time: Annotated[
+        str, typer.Option(help="Slurm: longest time of a task, such as 02:00:00.", rich_help_panel=_SLURM)
+    ] = "",
+    cpus: Annotated[int, typer.Option(min=0, help="Slurm: CPUs of a task.", rich_help_panel=_SLURM)] = 0,
+    mem: Annotated[
+        str, typer.Option(help="Slurm: memory of a task, such as 8GB.", rich_help_panel=_SLURM)
+    ] = "",
+    gpus: Annotated[int, typer.Option(min=0, help="Slurm: GPUs of a task.", rich_help_panel=_SLURM)] = 0,
+    nodes: Annotated[int, typer.Option(min=0, help="Slurm: nodes of a task.", rich_help_panel=_SLURM)] = 0,
+    slurm: Annotated[
+        list[str] | None,
+        typer.Option(metavar="OPTION", help="Slurm: any option of sbatch.", rich_help_panel=_SLURM),
+    ] = None,
+    tasks: Annotated[
+        int, typer.Option(min=0, help="Slurm: tasks to deal the units to.", rich_help_panel=_SLURM)
+    ] = 0,
+    at_once: Annotated[
+        int | None, typer.Option(min=0, help="Slurm: tasks that may run at once.", rich_help_panel=_SLURM)
+    ] = None,
+    retries: Annotated[
+        int | None,
+        typer.Option(min=0, help="Slurm: new attempts after lost nodes or time.", rich_help_panel=_SLURM),
+    ] = None,
+    after: Annotated[
+        str,
+        typer.Option(metavar="JOB", help="Slurm: begin when this job has succeeded.", rich_help_panel=_SLURM),
+    ] = "",
     as_json: JsonOption = False,
     show_help: Annotated[bool, typer.Option("--help", help="Show this; with a process, its inputs.")] = False,
 ) -> None:
@@ -102,23 +141,82 @@ def run(
 
         print(context.get_help()) if not process else print_inputs(process)
         return
-    _require_local(on)
-    from swath.jobs import Request, plan, submit
+    from dataclasses import replace
+
+    from swath.jobs import Request
 
     settings = read_settings()
     if threads:
         settings = settings.model_copy(update={"threads": threads})
-    request = Request(process, read_inputs(inputs or [], inputs_file), output, skip_bad)
-    if dry_run:
-        print_plan(plan(request, settings), as_json=as_json)
+    given = spread_inputs(read_inputs(inputs or [], inputs_file), asks or [])
+    requests = [Request(process, each, output, skip_bad) for each in given]
+    if len(requests) > 1 and output is not None:
+        requests = [replace(each, output=output / f"{at:04}") for at, each in enumerate(requests)]
+    if on == "local":
+        _run_here(requests, settings, workers=workers, detach=detach, dry_run=dry_run, as_json=as_json)
         return
-    job = submit(request, settings)
-    start_job(job, workers=workers, detach=detach, as_json=as_json, fresh=True)
+    from swath.cli.at_site import start_at_site
+    from swath.jobs.slurm_order import draft, order
+    from swath.sites.slurm import SlurmResources
+
+    asked = SlurmResources(partition, account, qos, time, cpus, mem, gpus, nodes, tuple(slurm or ()))
+    wanted: Any = {
+        "on": on,
+        "asked": asked,
+        "tasks": tasks,
+        "at_once": at_once,
+        "retries": retries,
+        "after": after,
+    }
+    if dry_run:
+        for request in requests:
+            planned, script = draft(request, settings, **wanted)
+            print_plan(planned, as_json=as_json)
+            print(f"\n{script}" if not as_json else "", end="")
+        return
+    jobs = [order(request, settings, **wanted) for request in requests]
+    start_at_site(jobs, detach=detach, as_json=as_json)
+    if not detach and not as_json:
+        for job in jobs:
+            print_outcome(job)
 
 
-def _require_local(site: str) -> None:
-    if site != "local":
-        raise NotFoundError(f"sites: there is no site {site!r}", known=("local",))
+def _run_here(
+    requests: Sequence[Request],
+    settings: Settings,
+    *,
+    workers: int,
+    detach: bool,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    from swath.jobs import plan, submit
+
+    for request in requests:
+        if dry_run:
+            print_plan(plan(request, settings), as_json=as_json)
+        else:
+            job = submit(request, settings)
+            start_job(job, workers=workers, detach=detach, as_json=as_json, fresh=True)
+
+
+def spread_inputs(inputs: dict[str, Any], words: list[str]) -> list[dict[str, Any]]:
+    """Make inputs for each combination of the values that ``--map`` gives.
+
+    Examples
+    --------
+    >>> spread_inputs({"index": "NDVI"}, ["datetime=2019,2020"])
+    [{'index': 'NDVI', 'datetime': '2019'}, {'index': 'NDVI', 'datetime': '2020'}]
+    """
+    spread = [inputs]
+    for name, values in parse_assignments(words).items():
+        listed = values.split(",") if isinstance(values, str) else values
+        if not isinstance(listed, list):
+            listed = [listed]
+        if not listed:
+            raise InputError(f"--map: {name} has no values")
+        spread = [{**each, name: value} for each in spread for value in listed]
+    return spread
 
 
 def print_plan(planned: Planned, *, as_json: bool) -> None:
@@ -183,6 +281,9 @@ def start_job(job: Job, *, workers: int, detach: bool, as_json: bool, fresh: boo
 
 def print_outcome(job: Job) -> None:
     """Tell people what a job left and what they can do with it."""
+    if not job.folder.catalog_file.exists():  # too much to be copied from its site
+        print(job.status().message)
+        return
     items = job.results()
     collection = job.folder.job["collection"]
     count = f"{len(items)} item{'s' if len(items) != 1 else ''}"

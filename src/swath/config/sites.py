@@ -69,6 +69,10 @@ class SiteSettings(BaseModel):
     retries: int = Field(
         default=2, ge=0, description="How often a job is submitted again after losing nodes or time."
     )
+    fetch: str = Field(
+        default="1GB",
+        description="Results up to this size are copied here when a job over SSH has succeeded; 0: all.",
+    )
     slurm: tuple[str, ...] = Field(
         default=(), description="More options of sbatch, such as `--constraint=rome`."
     )
@@ -83,12 +87,17 @@ class SiteSettings(BaseModel):
         parse_slurm_time(text)
         return text
 
-    @field_validator("memory")
+    @field_validator("memory", "fetch")
     @classmethod
-    def _check_memory(cls, text: str) -> str:
+    def _check_size(cls, text: str) -> str:
         if text:
             parse_size(text)
         return text
+
+    @property
+    def fetch_bytes(self) -> int:
+        """Results up to so many bytes are copied; 0: all."""
+        return parse_size(self.fetch)
 
     @field_validator("environment")
     @classmethod

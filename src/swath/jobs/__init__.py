@@ -2,16 +2,8 @@
 
 from swath.jobs.execute import Resources, execute
 from swath.jobs.folder import JobFolder
-from swath.jobs.lifecycle import (
-    Job,
-    get_job,
-    job_store,
-    list_jobs,
-    open_job,
-    raise_failure,
-    resources_of,
-    submit,
-)
+from swath.jobs.job import Job, job_store, raise_failure
+from swath.jobs.lifecycle import get_job, list_jobs, open_job, resources_of, submit
 from swath.jobs.prepare import Planned, Request, find_items, plan, prepare
 from swath.jobs.rerun import AssetComparison, job_of, read_item, rerun_item
 from swath.jobs.store import JobStore

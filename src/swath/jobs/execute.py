@@ -167,7 +167,7 @@ def _run(
             run_named_units, str(folder.path), missing, workers=resources.workers,
             memory_bytes=resources.memory_bytes, stopped=stopped,
         )  # fmt: skip
-    return _run_here(folder, missing, resources, stopped)
+    return run_here(folder, missing, resources, stopped)
 
 
 def run_named_units(path: str, names: Sequence[str]) -> list[str]:
@@ -199,10 +199,23 @@ def _folder_of(path: Any) -> JobFolder:
     return _FOLDERS[str(path)]
 
 
-def _run_here(
+def run_here(
     folder: JobFolder, missing: Sequence[str], resources: Resources, stopped: Callable[[], bool]
 ) -> Iterator[str]:
-    """Do units on threads: several at a time where there are several, else one with all threads."""
+    """Do units on threads: several at a time where there are several, else one with all threads.
+
+    Yields
+    ------
+    str
+        Each unit that is done.
+
+    Raises
+    ------
+    TooLargeError
+        A unit needs more memory than there is.
+    SwathError
+        What a unit raised.
+    """
     need = folder.job["unit_bytes"]
     if need > resources.memory_bytes:
         from swath.cube import format_bytes

@@ -57,6 +57,8 @@ class JobFolder:
         self.script_file = self.path / "job.sh"
         self.log_file = self.path / "log.txt"
         self.cancel_file = self.path / "cancel"
+        self.slurm_file = self.path / "slurm.json"
+        self.tasks = self.path / "tasks"
         self.attempts = self.path / "attempts"
         self.results = self.path / "results"
         self.catalog_file = self.results / "catalog.json"
@@ -119,7 +121,7 @@ class JobFolder:
 
     def remove(self) -> None:
         """Delete all that a job writes, and the folder when nothing else is in it."""
-        for each in (self.attempts, self.results, self.path / "provenance"):
+        for each in (self.attempts, self.results, self.tasks, self.path / "provenance"):
             shutil.rmtree(each, ignore_errors=True)
         files = (
             self.job_file,
@@ -128,6 +130,8 @@ class JobFolder:
             self.status_file,
             self.script_file,
             self.log_file,
+            self.slurm_file,
+            *self.path.glob("log-*.txt"),
         )
         for each in (*files, self.cancel_file):
             each.unlink(missing_ok=True)

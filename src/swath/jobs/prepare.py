@@ -47,6 +47,8 @@ class Request:
     """True when files that cannot be read are left out."""
     title: str = ""
     """What people call the job."""
+    files_here: bool = True
+    """False when the files lie where the job will run, and not here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,9 @@ def plan(request: Request, settings: Settings) -> Planned:
     process = get_process(request.process)
     inputs: Any = parse_inputs(process, request.inputs)
     items, sources = find_items(inputs, settings)
-    _check_files(items, skip_bad=request.skip_bad)
+    if request.files_here:
+        missing = [each for each in local_files(items) if not Path(each).exists()]
+        refuse_missing(missing, skip_bad=request.skip_bad)
     ids = sorted({str(each.get("collection")) for each in items})
     rules = {key: value for key, value in settings.valid.items() if key in ids}
     work = process.plan(inputs, items, PlanLimits(settings.unit_memory_bytes, rules))
@@ -101,7 +105,11 @@ def prepare(request: Request, settings: Settings) -> JobFolder:
     InputError, NotFoundError, OutputError
         Before anything is written.
     """
-    planned = plan(request, settings)
+    return write_planned(request, plan(request, settings), settings)
+
+
+def write_planned(request: Request, planned: Planned, settings: Settings) -> JobFolder:
+    """Write the folder of a job that was planned, or find the one that holds it already."""
     path = request.output or settings.home / "jobs" / planned.job["id"]
     if (Path(path) / "job.json").exists():
         return _resumed(JobFolder(Path(path)), planned.job)
@@ -183,16 +191,20 @@ def _where_to_look(inputs: ItemInputs, catalog: Any) -> str:
     return "widen the search; try `swath catalog search`"
 
 
-def _check_files(items: Sequence[dict[str, Any]], *, skip_bad: bool) -> None:
-    """Look whether local files are there, before any is read."""
-    missing = []
-    for item in items:
-        hrefs = {each.href for each in band_sources(item)}
-        missing += [
-            each
-            for each in sorted(hrefs)
-            if each.startswith("/") and not each.startswith("/vsi") and not Path(each).exists()
-        ]
+def local_files(items: Sequence[dict[str, Any]]) -> list[str]:
+    """List the files of items that are paths, and no addresses."""
+    hrefs = {source.href for item in items for source in band_sources(item)}
+    return sorted(each for each in hrefs if each.startswith("/") and not each.startswith("/vsi"))
+
+
+def refuse_missing(missing: Sequence[str], *, skip_bad: bool) -> None:
+    """Refuse items whose files are not there, before any is read.
+
+    Raises
+    ------
+    MissingAssetError
+        Unless such files are to be left out.
+    """
     if missing and not skip_bad:
         more = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
         raise MissingAssetError(

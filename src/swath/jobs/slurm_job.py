@@ -1,0 +1,338 @@
+"""A job at a Slurm site: submitted, looked at, submitted again after a loss, cancelled, brought home."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import os
+import shutil
+from collections import defaultdict
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from swath.jobs.execute import new_status, now
+from swath.jobs.job import Job
+from swath.jobs.slurm_batch import Batch, deal, write_script
+from swath.jobs.slurm_record import Submission, locked, read_record, write_record
+from swath.jobs.slurm_words import describe_end, describe_work
+from swath.model import InputError, JobState, JobStatus, SiteError, SwathError
+from swath.sites import is_alive, own_handle
+from swath.sites.slurm import FolderSeen, open_site
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from swath.config import Settings
+    from swath.jobs.folder import JobFolder
+    from swath.sites.slurm import SlurmSite, Task
+
+_ACCOUNTING_S = 60.0
+"""How long a batch job may be unknown to Slurm's accounting before it counts as lost."""
+
+
+_SIZES = 'cd "$1" && for f in log*.txt; do [ -f "$f" ] && echo $(wc -c <"$f") "$f"; done; :'
+_TAILS = 'cd "$1" && shift && while [ $# -gt 0 ]; do tail -c +"$2" "$1"; printf "\\0"; shift 2; done'
+
+
+class SlurmJob(Job):
+    """A job that runs, or ran, at a Slurm site.
+
+    Parameters
+    ----------
+    folder : JobFolder
+        Where it lies here; at a site that is reached over SSH it has a copy, and the results come back.
+    settings : Settings
+        Where job store and catalog are, and how sites are reached.
+    """
+
+    def __init__(self, folder: JobFolder, settings: Settings) -> None:
+        super().__init__(folder, settings)
+        self.record = read_record(folder)
+
+    @property
+    def site(self) -> SlurmSite:
+        """Where it runs."""
+        return open_site(self.record.site, self.settings)
+
+    # -- submitting -----------------------------------------------------------------------------------
+
+    def submit(self) -> JobStatus:
+        """Submit what is missing.
+
+        Raises
+        ------
+        InputError
+            It asks for something that the site has not.
+        SiteError
+            The site does not answer, or Slurm refuses it.
+        """
+        with locked(self.folder):
+            self.record = read_record(self.folder)
+            self.folder.cancel_file.unlink(missing_ok=True)
+            self._clear()
+            names = self.site.look_into([self.record.folder])[self.record.folder].names
+            return self._submit(deal(list(self.folder.units), names, self.record.tasks) or (0,))
+
+    def _clear(self) -> None:
+        """Put the folder where the site sees it, without what an earlier attempt has said of its end."""
+        site, folder = self.site, self.record.folder
+        stale = [f"{folder}/{each}" for each in ("status.json", "cancel", "tasks")]
+        site.transport.run(("rm", "-rf", *stale))
+        if site.is_remote:
+            for each in (self.folder.items_file, self.folder.units_file, self.folder.job_file):
+                site.transport.put(each, f"{folder}/{each.name}")
+
+    def _submit(self, tasks: Sequence[int], *, message: str = "submitted") -> JobStatus:
+        """Submit some tasks; who is killed on the way has left the name under which Slurm has them."""
+        site, number = self.site, len(self.record.submissions) + 1
+        batch = Batch(self.record, tuple(tasks), self.folder.job, site.settings)
+        name = f"{self.id}.{number}"
+        self.record = replace(
+            self.record, submitter=own_handle(),
+            submissions=(*self.record.submissions, Submission(name, tuple(tasks), now())),
+        )  # fmt: skip
+        write_record(self.folder, self.record)
+        self._tell(JobState.ACCEPTED, "being submitted")
+        try:
+            script = write_script(batch, self.folder, site)
+            job = site.submit(name, script, self.record.folder, *batch.line_options())
+        except SwathError:
+            self.record = replace(self.record, submitter="", submissions=self.record.submissions[:-1])
+            write_record(self.folder, self.record)
+            raise
+        self.record = replace(self.record.with_last(job=job), submitter="")
+        write_record(self.folder, self.record)
+        return self._tell(JobState.ACCEPTED, f"{message} as {job}")
+
+    def _tell(self, state: JobState, message: str, **changes: Any) -> JobStatus:
+        """Write the status into the store; into the folder only where nobody there can be writing it."""
+        status = replace(
+            new_status(self.folder, self.record.site, handle=",".join(self.record.jobs)),
+            state=state, message=message, updated=now(), **changes,
+        )  # fmt: skip
+        if state.is_final or not self.record.jobs:
+            self.folder.write_status(status)
+        self._settle(status)
+        return status
+
+    # -- looking --------------------------------------------------------------------------------------
+
+    def status(self) -> JobStatus:
+        """Tell where the job stands; what was lost by no fault of its own is submitted again on the way."""
+        row = self.store.get(self.id)
+        if row.state.is_final:
+            return row
+        self.record = read_record(self.folder)
+        try:
+            return self._look(row)
+        except SiteError as error:
+            waits = f"{self.record.site} does not answer now; jobs there go on ({error.what})"
+            return replace(row, message=waits, updated=now())
+
+    def _look(self, row: JobStatus) -> JobStatus:
+        last = self.record.last
+        if last is None or not last.job:
+            return self._look_for(row, last)
+        seen = self._folder_seen()
+        if not seen.exists:
+            return self._failed(f"its folder {self.record.folder!r} at {self.record.site} is gone", seen)
+        if seen.status and seen.status.get("state") == JobState.SUCCESSFUL:
+            return self._succeeded(seen)
+        if seen.notes:
+            return self._failed_itself(seen)
+        jobs = self.record.jobs
+        found = self.site.look(jobs)
+        tasks = [each for job in jobs for each in found.get(job, ())]
+        active = [each for each in tasks if not each.has_ended]
+        done = len(seen.names & self.folder.units.keys())
+        if active or (last.job not in found and _age_s(last.time) < _ACCOUNTING_S):
+            state = JobState.RUNNING if any(each.runs for each in active) or done else JobState.ACCEPTED
+            message = describe_work(active, done, row.units_total)
+            status = replace(row, state=state, message=message, units_done=done, updated=now())
+            if replace(status, updated=row.updated) != row:
+                self.store.put(status, self.folder.job["inputs"])
+            return status
+        return self._ended(found.get(last.job, []))
+
+    def _look_for(self, row: JobStatus, last: Submission | None) -> JobStatus:
+        """Look for a batch job whose submission was not seen to end."""
+        if self.record.submitter and is_alive(self.record.submitter):
+            return row
+        job = self.site.slurm.find(last.name) if last else None
+        if job is None:
+            return self._failed("its submission was broken off, and Slurm does not have it", FolderSeen())
+        self.record = replace(self.record.with_last(job=job), submitter="")
+        write_record(self.folder, self.record)
+        return self._tell(JobState.ACCEPTED, f"submitted as {job}")
+
+    def _folder_seen(self) -> FolderSeen:
+        return self.site.look_into([self.record.folder])[self.record.folder]
+
+    def _succeeded(self, seen: FolderSeen) -> JobStatus:
+        total = len(self.folder.units)
+        message = str((seen.status or {}).get("message", ""))
+        if self.site.is_remote:
+            message += f"; {self._bring_home()}"
+        return self._tell(JobState.SUCCESSFUL, message, units_done=total)
+
+    def _failed_itself(self, seen: FolderSeen) -> JobStatus:
+        """Take what a task has said of its failure, and end the others: they would only meet the same."""
+        first = min(seen.notes, key=lambda note: str(note.get("time", "")))
+        self._cancel_quietly()
+        what, advice = str(first.get("message", "")).strip(), int(first.get("exit_code", 5))
+        return self._failed(what, seen, exit_code=advice, prefix=False)
+
+    def _ended(self, tasks: Sequence[Task]) -> JobStatus:
+        """Tell why a batch job ended without its results, or submit again what it has lost."""
+        seen = self._folder_seen()  # the last task may have finished the job between the two looks
+        if seen.status and seen.status.get("state") == JobState.SUCCESSFUL:
+            return self._succeeded(seen)
+        if seen.notes:
+            return self._failed_itself(seen)
+        missing = deal(list(self.folder.units), seen.names, self.record.tasks)
+        lost = [each for each in tasks if each.lost]
+        broken = [each for each in tasks if not each.lost and each.state != "COMPLETED"]
+        again = len(self.record.submissions) - 1
+        if (lost or not missing) and not broken and again < self.record.retries:
+            why = lost[0].words() if lost else "ended before it was finished"
+            return self._submit_again(missing or (0,), why, again + 1)
+        return self._failed(describe_end(broken or lost or list(tasks), self.record), seen)
+
+    def _submit_again(self, tasks: Sequence[int], why: str, again: int) -> JobStatus:
+        with locked(self.folder):
+            newer = read_record(self.folder)
+            if len(newer.submissions) > len(self.record.submissions):  # somebody else was first
+                self.record = newer
+                return self.store.get(self.id)
+            message = f"it {why}: what is missing was submitted again ({again} of {self.record.retries})"
+            return self._submit(tasks, message=message)
+
+    def _failed(self, why: str, seen: FolderSeen, *, exit_code: int = 5, prefix: bool = True) -> JobStatus:
+        done, total = len(seen.names & self.folder.units.keys()), len(self.folder.units)
+        if prefix:
+            why = f"at {self.record.site} {why}; {done} of {total} units are kept: `swath jobs rerun` goes on"
+        return self._tell(JobState.FAILED, why, units_done=done, exit_code=exit_code)
+
+    # -- ending ---------------------------------------------------------------------------------------
+
+    def cancel(self) -> JobStatus:
+        """End the job; units that are published are kept.
+
+        Raises
+        ------
+        InputError
+            It has ended already.
+        SiteError
+            The site does not answer: the job may go on.
+        """
+        status = self.status()
+        if status.state.is_final:
+            raise InputError(f"job {self.id}: it is {status.state} already", fix="nothing is left to cancel")
+        self.record = read_record(self.folder)
+        if self.record.jobs:
+            self.site.cancel(self.record.jobs)
+        done, total = len(self._folder_seen().names & self.folder.units.keys()), status.units_total
+        kept = f"{done} of {total} units are kept: `swath jobs rerun` goes on from there"
+        return self._tell(JobState.DISMISSED, f"cancelled; {kept}", units_done=done, exit_code=5)
+
+    def _cancel_quietly(self) -> None:
+        try:
+            self.site.slurm.cancel(self.record.jobs)
+        except SiteError:
+            return
+
+    def require_idle(self) -> None:
+        """Refuse to run a job that runs already."""
+        status = self.status()
+        if not status.state.is_final:
+            raise InputError(
+                f"job {self.id}: it is {status.state} already", fix=f"swath jobs logs -f {self.id}"
+            )
+
+    def discard(self) -> None:
+        """Delete the folder, also at the site, and forget the job."""
+        if self.site.is_remote:
+            self.site.transport.run(("rm", "-rf", self.record.folder))
+        super().discard()
+
+    def read_log(self, at: dict[str, int]) -> list[tuple[str, str]]:
+        """Read what the logs of its tasks have got since the last time; see `Job.read_log`."""
+        run, folder = self.site.transport.run, self.record.folder
+        sizes = run(("sh", "-c", _SIZES, "sh", folder)).output
+        grown = []
+        for line in sizes.splitlines():
+            size, _, name = line.partition(" ")
+            if int(size) > at.get(name, 0):
+                grown += [name, str(at.get(name, 0) + 1)]
+        if not grown:
+            return []
+        texts = run(("sh", "-c", _TAILS, "sh", folder, *grown)).output.split("\0")
+        read = []
+        for name, text in zip(grown[::2], texts, strict=False):
+            at[name] = at.get(name, 0) + len(text.encode())
+            read.append((name.removeprefix("log").strip("-").removesuffix(".txt"), text))
+        return read
+
+    # -- bringing home --------------------------------------------------------------------------------
+
+    def _bring_home(self, *, limit: int | None = None) -> str:
+        """Copy the results from the site, where they are not too many; tell where they are."""
+        site, folder = self.site, self.record.folder
+        told = site.transport.run(("du", "-sk", f"{folder}/results")).output
+        size = int(told.split()[0]) * 1024 if told.split() else 0
+        most = site.settings.fetch_bytes if limit is None else limit
+        if most and size > most:
+            from swath.cube import format_bytes
+
+            return (
+                f"its results ({format_bytes(size)}) stay at {site.name}:{folder}/results; "
+                f"`swath jobs fetch {self.id}` copies them here"
+            )
+        beside = self.folder.path / f".results.{os.getpid()}"
+        shutil.rmtree(beside, ignore_errors=True)
+        try:
+            site.transport.get(f"{folder}/results", beside)
+            site.transport.get(f"{folder}/provenance", self.folder.path / "provenance")
+            shutil.rmtree(self.folder.results, ignore_errors=True)
+            beside.rename(self.folder.results)
+        finally:
+            shutil.rmtree(beside, ignore_errors=True)
+        return f"results copied from {site.name}"
+
+    def fetch(self) -> JobStatus:
+        """Copy the results here, however large, and take them into the catalog.
+
+        Raises
+        ------
+        InputError
+            The job has not succeeded, or its results are here already.
+        """
+        status = self.status()
+        if status.state is not JobState.SUCCESSFUL:
+            raise InputError(f"job {self.id}: it is {status.state}, there is nothing to fetch")
+        if self.folder.catalog_file.exists():
+            raise InputError(f"job {self.id}: its results are here already, in {self.folder.results}")
+        total = len(self.folder.units)
+        message = f"{total} of {total} units done; {self._bring_home(limit=0)}"
+        return self._tell(JobState.SUCCESSFUL, message, units_done=total)
+
+    def publish(self) -> int:
+        """Take the results into the catalog, where they are here."""
+        return super().publish() if self.folder.catalog_file.exists() else 0
+
+
+def look_at_once(jobs: Sequence[Job]) -> None:
+    """Ask each site once for all its jobs; a site that is away is told of by each job itself."""
+    sites: dict[str, list[SlurmJob]] = defaultdict(list)
+    for each in jobs:
+        if isinstance(each, SlurmJob):
+            sites[each.record.site].append(each)
+    for several in sites.values():
+        with contextlib.suppress(SwathError):
+            site = several[0].site
+            site.look([job for each in several for job in each.record.jobs])
+            site.prefetch([each.record.folder for each in several])
+
+
+def _age_s(time: str) -> float:
+    return (dt.datetime.now(dt.UTC) - dt.datetime.fromisoformat(time)).total_seconds()
