@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 from typing import TYPE_CHECKING, Any
@@ -24,12 +25,17 @@ _SIDE = 256
 """Side of a chunk in space, pixels."""
 _TIMES = 32
 """Times in a chunk: with 256 x 256 int16 pixels 4 MB before compression."""
+_IN_SHARD = 8
+"""Chunks along a side of a shard: one file instead of 64, where file systems count files."""
 
 
 def write_zarr(
     folder: Path, rasters: Sequence[Raster], lineage: Lineage, *, id: str | None = None
 ) -> dict[str, Any]:
     """Write rasters of one grid as a Zarr v3 group (time, y, x), a thumbnail, and last of all the item.
+
+    Chunks are 32 dates by 256 x 256 pixels. Of grids with a side above 2048 pixels, 8 x 8 of them go into
+    one file, a shard.
 
     Parameters
     ----------
@@ -50,7 +56,8 @@ def write_zarr(
 
     Notes
     -----
-    Memory: one more copy of the stored numbers. The same rasters and lineage give the same bytes.
+    Memory: one more copy of the stored numbers, and a shard. The same rasters and lineage give the same
+    bytes.
     """
     from swath.products.footprint import footprint_of
     from swath.products.item import asset, grid_properties, make_item
@@ -151,7 +158,7 @@ def _dataset(rasters: Sequence[Raster]) -> tuple[xr.Dataset, int]:
         variable = xr.Variable(("time", rows, columns), stack, attrs)
         variable.encoding = {
             "_FillValue": np.dtype(quantity.dtype).type(quantity.nodata),
-            "chunks": tuple(map(min, zip(stack.shape, (_TIMES, _SIDE, _SIDE), strict=True))),
+            **_cut(stack.shape),
         }
         variables[layer.name] = variable
     time_encoding = {"units": "seconds since 1970-01-01", "calendar": "standard", "dtype": "int64"}
@@ -162,8 +169,35 @@ def _dataset(rasters: Sequence[Raster]) -> tuple[xr.Dataset, int]:
     return dataset, saturated
 
 
+def _cut(shape: tuple[int, ...]) -> dict[str, tuple[int, ...]]:
+    """Choose chunks, and shards for what would need more than one of them.
+
+    Smaller stores stay without, so that readers that know no shards (GDAL before 3.13) read these.
+
+    Examples
+    --------
+    >>> _cut((12, 1000, 2000))
+    {'chunks': (12, 256, 256)}
+    >>> _cut((12, 1000, 3000))
+    {'chunks': (12, 256, 256), 'shards': (12, 1024, 2048)}
+    """
+    times, height, width = (min(pair) for pair in zip(shape, (_TIMES, _SIDE, _SIDE), strict=True))
+    if max(shape[1:]) <= _IN_SHARD * _SIDE:
+        return {"chunks": (times, height, width)}
+    tall, wide = (
+        min(_IN_SHARD, -(-whole // side)) * side
+        for whole, side in zip(shape[1:], (height, width), strict=True)
+    )
+    return {"chunks": (times, height, width), "shards": (times, tall, wide)}
+
+
 def _write_store(store: Path, dataset: xr.Dataset) -> None:
-    with writing(store) as part:
+    import zarr
+
+    sharded = any(each.encoding.get("shards") for each in dataset.variables.values())
+    # A shard is put together in memory: one at a time, which also costs less than many.
+    one_by_one = zarr.config.set({"async.concurrency": 1}) if sharded else contextlib.nullcontext()
+    with writing(store) as part, one_by_one:
         shutil.rmtree(part, ignore_errors=True)
         dataset.to_zarr(part, mode="w", zarr_format=3, consolidated=False)
         _consolidate(part)
