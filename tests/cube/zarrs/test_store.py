@@ -168,6 +168,15 @@ def test_a_chunk_that_is_not_there_is_fill_value(store, server):
     np.testing.assert_array_equal(found[there], numbers[there])
 
 
+def test_chunks_that_a_shard_leaves_out_are_fill_value(tmp_path, server):
+    numbers = noise(SHAPE)
+    numbers[:, :32] = -100
+    path = write_store(tmp_path / "a.zarr", numbers, chunks=(1, 16, 16), shards=(1, 64, 96))
+    file = open_zarr(f'ZARR:"{serve(server, path)}":/red:1')
+    assert (file.read([0], (0, 20, 10, 90)) == -100).all()
+    np.testing.assert_array_equal(file.read([0], (20, 50, 10, 90))[0], numbers[1, 20:50, 10:90])
+
+
 def test_a_chunk_that_is_cut_short_is_told(store, server):
     _, address, numbers = store
     for key, content in server.files.items():

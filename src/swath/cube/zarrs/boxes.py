@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import math
 import threading
@@ -62,7 +63,7 @@ class _Chunk:
 
 @dataclass(slots=True, eq=False)
 class _File:
-    """A file of an array: a chunk or a shard, opened when it is needed and once."""
+    """A file of an array: a chunk, or a shard that is opened when it is needed and once."""
 
     source: Source
     key: str
@@ -70,22 +71,27 @@ class _File:
     lock: threading.Lock = field(default_factory=threading.Lock)
     opened: bool = False
     origin: Origin | None = None
-    """The file; None where it is not there."""
+    """The shard; None where it is not there."""
     index: NDArray[np.uint64] | None = None
-    """Of a shard, offset and number of bytes of each chunk: (..., 2)."""
+    """Offset and number of bytes of each of its chunks: (..., 2)."""
 
     def open(self) -> Origin | None:
-        """Open the file, and read the index of a shard."""
+        """Open a shard, and read its index."""
         with self.lock:
             if not self.opened:
-                try:
-                    self.origin = self.source.store.open(self.key)
-                except FileNotFoundError:
-                    self.origin = None
-                if self.origin is not None and self.source.array.sharded:
-                    self.index = self._index(self.origin)
+                with contextlib.suppress(FileNotFoundError):
+                    self._open()
                 self.opened = True
             return self.origin
+
+    def _open(self) -> None:
+        origin = self.source.store.open(self.key)
+        try:
+            self.index = self._index(origin)
+        except BaseException:
+            origin.close()
+            raise
+        self.origin = origin
 
     def _index(self, origin: Origin) -> NDArray[np.uint64]:
         array = self.source.array
@@ -112,7 +118,8 @@ class _File:
         if origin is None or self.index is None:
             return [None for _ in chunks]
         spans = [self._span(each, origin, self.index) for each in chunks]
-        found = iter(origin.read_many([each for each in spans if each is not None]))
+        wanted = [each for each in spans if each is not None]
+        found = iter(origin.read_many(wanted) if wanted else [])
         return [None if each is None else next(found) for each in spans]
 
     def _span(self, chunk: _Chunk, origin: Origin, index: NDArray[np.uint64]) -> tuple[int, int] | None:
@@ -122,6 +129,8 @@ class _File:
             return None
         if offset + count > origin.size:
             raise CorruptError(f"shard {self.key} ends at {origin.size} bytes, before the end of a chunk")
+        if count > self.source.array.packing.longest(self.source.array.chunk):
+            raise CorruptError(f"shard {self.key} has a chunk of {count} bytes, more than it can take")
         return offset, count
 
     def stamp(self) -> tuple[Any, ...]:
