@@ -57,6 +57,9 @@ class SiteSettings(BaseModel):
     login_shell: bool = Field(
         default=False, description="True where Slurm's commands are found by a login shell only."
     )
+    cluster: str = Field(
+        default="", description="Name of the cluster, where one login node serves several (sbatch -M)."
+    )
     partition: str = Field(default="", description="Partition of jobs that name none; empty: Slurm's own.")
     account: str = Field(default="", description="Account of jobs that name none; empty: Slurm's own.")
     qos: str = Field(default="", description="QOS of jobs that name none; empty: Slurm's own.")

@@ -44,10 +44,13 @@ class Slurm:
         The way there.
     login : bool
         True where they are found by a login shell only.
+    cluster : str
+        Name of the cluster, where a login node serves several.
     """
 
-    def __init__(self, transport: Transport, *, login: bool = False) -> None:
+    def __init__(self, transport: Transport, *, login: bool = False, cluster: str = "") -> None:
         self.transport, self.login = transport, login
+        self.environment = ("env", f"SLURM_CLUSTERS={cluster}") if cluster else ()
 
     def call(self, *command: str, input: str = "", once: bool = False) -> str:
         """Run a command of Slurm.
@@ -59,7 +62,8 @@ class Slurm:
         SlurmRefusedError
             It says no.
         """
-        done = self.transport.run(command, input=input, login=self.login, once=once)
+        words = (*self.environment, *command)
+        done = self.transport.run(words, input=input, login=self.login, once=once)
         if done.exit_code == 0:
             return done.output
         if done.exit_code == 127:

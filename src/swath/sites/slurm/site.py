@@ -93,7 +93,7 @@ class SlurmSite:
     @property
     def slurm(self) -> Slurm:
         """Slurm's commands there."""
-        return Slurm(self.transport, login=self.settings.login_shell)
+        return Slurm(self.transport, login=self.settings.login_shell, cluster=self.settings.cluster)
 
     def folder(self, *names: str) -> str:
         """Give a folder under the one that the settings name for this site.
