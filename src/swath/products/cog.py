@@ -171,12 +171,16 @@ def cog_bytes(
 
 
 def cog_options(side: int, quantity: Quantity) -> dict[str, Any]:
-    """Give the options of GDAL's COG driver for an image of this longest side."""
+    """Give the options of GDAL's COG driver for an image of this longest side.
+
+    The differences of packed values are mostly noise. libdeflate's fastest level makes composites of NDVI 3 %
+    smaller than level 6 does, and smoothed ones 1 % larger; counts would be half as large again.
+    """
     return {
         "driver": "COG",
         "blocksize": 512 if side > 512 else 256,
         "compress": "DEFLATE",
-        "level": 6,
+        "level": 1 if quantity.dtype == "int16" else 6,
         "predictor": "YES",
         "overview_resampling": "NEAREST" if quantity.name.endswith("count") else "AVERAGE",
         "bigtiff": "IF_SAFER",
