@@ -1,8 +1,8 @@
 """The whole of a monthly composite: read, mask, median, write; beside odc-stac and xarray written by hand.
 
 Makes 24 images of 2048 x 2048 (red, nir, SCL in files of their own, as catalogs have them) in a temporary
-folder. Both read on two threads and write one COG a month; ours also counts the clear images in another, draws
-a picture, and makes an item with statistics and checksums. CPU-seconds of whole processes, in turn.
+folder. Both read on two threads and write one COG a month; ours another of clear images, a
+picture, and an item with statistics and checksums. CPU-seconds of whole processes, in turn.
 """
 
 from __future__ import annotations
