@@ -52,7 +52,8 @@ def test_the_script_is_shown_and_nothing_is_written(alice):
     said = alice.swath(
         "run", "waiting", *alice.inputs(control=str(alice.control)), "--on", "bed", "--dry-run",
         "--tasks", "2", "--time", "00:30:00", "--mem", "2GB", "--cpus", "2", "--partition", "normal",
-        "--account", "eo", "--qos", "short", "--gpus", "1", "--nodes", "1", "--slurm=--comment=hello", "--at-once", "1",
+        "--account", "eo", "--qos", "short", "--gpus", "1", "--nodes", "1", "--slurm=--comment=hello",
+        "--at-once", "1",
     )  # fmt: skip
     script = said.out[said.out.index("#!/bin/bash") :]
     for each in (

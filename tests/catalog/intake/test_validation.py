@@ -128,7 +128,7 @@ def test_fault_in_says_nothing_of_good_documents():
 
 def test_paths_may_have_blanks_and_quotes_and_addresses_may_not(demo):
     def faulty(href):
-        return fault_in({**demo[0], "links": [{"rel": "self", "href": href}]})
+        return fault_in({**demo[0], "links": [{"rel": "collection", "href": href}]})
 
     for path in ('/data/my folder/it\'s "a" `b`.json', "./a b.json", "../ä.json", "https://a.b/ä/c.json"):
         assert faulty(path) == ""
