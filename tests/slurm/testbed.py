@@ -326,6 +326,12 @@ class Testbed:
             self.on("ctl", "scontrol", "update", f"nodename={node}", down, check=False)
         wait_until("idle nodes", self.is_ready)
 
+    def clear_queue(self) -> None:
+        """End the jobs of all users, and wait until they have gone."""
+        for user in USERS:
+            self.on("ctl", "scancel", f"--user={user}", check=False)
+        wait_until("empty queue", lambda: not self.on("ctl", "squeue", "--noheader").strip())
+
     # -- daemons ------------------------------------------------------------------------------------
 
     def _listens(self, host: str, name: str) -> bool:

@@ -15,7 +15,7 @@ from swath.jobs.job import Job
 from swath.jobs.slurm_batch import Batch, deal, write_script
 from swath.jobs.slurm_record import Submission, locked, read_record, write_record
 from swath.jobs.slurm_words import describe_end, describe_work
-from swath.model import InputError, JobState, JobStatus, SiteError, SwathError
+from swath.model import InputError, JobState, JobStatus, OutputError, SiteError, SwathError
 from swath.sites import is_alive, own_handle
 from swath.sites.slurm import FolderSeen, open_site
 
@@ -111,7 +111,10 @@ class SlurmJob(Job):
             state=state, message=message, updated=now(), **changes,
         )  # fmt: skip
         if state.is_final or not self.record.jobs:
-            self.folder.write_status(status)
+            with contextlib.suppress(
+                OutputError if state is JobState.FAILED else ()
+            ):  # of a full disk, perhaps
+                self.folder.write_status(status)
         self._settle(status)
         return status
 

@@ -14,6 +14,11 @@ if TYPE_CHECKING:
     from swath.sites.slurm import Task
 
 
+_KILLED = 9
+_NOT_FOUND = (126, 127)
+"""What a shell ends with when it cannot run a program."""
+
+
 def describe_work(active: Sequence[Task], done: int, total: int) -> str:
     """Tell what the tasks that have not ended do, and when the first that waits may start."""
     runs = sum(count_tasks(each.tasks) for each in active if each.runs)
@@ -46,8 +51,13 @@ def describe_end(tasks: Sequence[Task], record: SlurmRecord) -> str:
     told = first.words() if record.tasks == 1 else f"{_tasks(count)} of {record.tasks} {first.words()}"
     where = f" on {first.nodes}" if first.nodes and state in ("NODE_FAIL", "FAILED", "BOOT_FAIL") else ""
     asked = record.resources
+    more = f"it had {asked.memory or 'what the partition gives'}: ask for more with --mem"
+    if state == "FAILED" and first.signal == _KILLED:
+        return f"it was killed{where}, most likely because it ran out of memory ({more})"
+    if state == "FAILED" and first.exit_code in _NOT_FOUND:
+        return f"its environment is not there{where} (install it, or name another in the site's settings)"
     advice = {
-        "OUT_OF_MEMORY": f"it had {asked.memory or 'what the partition gives'}: ask for more with --mem",
+        "OUT_OF_MEMORY": more,
         "TIMEOUT": f"it had {asked.time}: ask for more with --time",
         "CANCELLED": "by you or an administrator, not by swath",
         "COMPLETED": "but units are missing: look into its logs",
