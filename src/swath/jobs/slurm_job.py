@@ -111,10 +111,11 @@ class SlurmJob(Job):
             state=state, message=message, updated=now(), **changes,
         )  # fmt: skip
         if state.is_final or not self.record.jobs:
-            with contextlib.suppress(
-                OutputError if state is JobState.FAILED else ()
-            ):  # of a full disk, perhaps
+            try:
                 self.folder.write_status(status)
+            except OutputError:  # a full disk, which this may be the news of
+                if state is not JobState.FAILED:
+                    raise
         self._settle(status)
         return status
 
