@@ -50,7 +50,8 @@ def run(
         True to return at once; ``job.wait()`` waits.
     **asked
         At a Slurm site, for each task: ``partition``, ``account``, ``qos``, ``time``, ``cpus``, ``memory``,
-        ``gpus``, ``nodes``, ``slurm`` (options of sbatch); also ``tasks``, ``at_once``, ``retries``, ``after``.
+        ``gpus``, ``nodes``, ``slurm`` (options of sbatch); for all: ``tasks``, ``at_once``, ``retries``,
+        ``after``.
 
     Returns
     -------

@@ -320,6 +320,21 @@ class SlurmJob(Job):
         message = f"{total} of {total} units done; {self._bring_home(limit=0)}"
         return self._tell(JobState.SUCCESSFUL, message, units_done=total)
 
+    def results(self) -> list[dict[str, Any]]:
+        """Give the items, with absolute hrefs; see `Job.results`.
+
+        Raises
+        ------
+        InputError
+            They are still at the site.
+        """
+        if self.status().state is JobState.SUCCESSFUL and not self.folder.catalog_file.exists():
+            raise InputError(
+                f"job {self.id}: its results are at {self.record.site}:{self.record.folder}/results",
+                fix=f"copy them here: swath jobs fetch {self.id}",
+            )
+        return super().results()
+
     def publish(self) -> int:
         """Take the results into the catalog, where they are here."""
         return super().publish() if self.folder.catalog_file.exists() else 0
