@@ -301,7 +301,8 @@ def test_cost_tells_which_files_gdal_reads(tmp_path):
         ("/vsicurl/https://example.org/a.tif", "tiff", 1), ("/vsizip/a.zip/a.tif", "tiff", 1),
         ("https://example.org/a.tif?sig=1", "tiff", 1), ("gs://bucket/a.tif", "tiff", 1),
         ("/data/a.jp2", "jp2", 1), ("/data/a.nc", "netcdf", 1), ("/data/a.vrt", "vrt", 1),
-        ('NETCDF:"/data/a.nc":red', "netcdf", 1), ("/data/a.zarr", "vnd+zarr", 1),
+        ('NETCDF:"/data/a.nc":red', "netcdf", 1), ("/data/a.zarr", "vnd+zarr", 0),
+        ("https://example.org/a.zarr", "vnd+zarr", 0), ("gs://bucket/a.zarr", "vnd+zarr", 1),
     ],
 )  # fmt: skip
 def test_cost_tells_gdals_addresses_and_formats(tmp_path, href, kind, gdal):

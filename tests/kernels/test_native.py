@@ -88,6 +88,19 @@ def test_compiled_composites_have_the_bits_of_numbas(monkeypatch, reducer, times
         np.testing.assert_array_equal(ours.view("u4"), expected.view("u4"))
 
 
+@pytest.mark.skipif(native() is None, reason="no compiled loops were built here, or they are switched off")
+@pytest.mark.parametrize(("reducer", "loads"), [("median", False), ("count", False), ("first", True)])
+def test_compiled_composites_do_without_numbas_import(reducer, loads):
+    code = (
+        "import sys; from swath.kernels import composite; "
+        f"composite([[1.0], [2.0]], [0, 0], 1, reducer={reducer!r}); print('numba' in sys.modules)"
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert told.stdout.strip() == str(loads)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("wanted", "said"), [("no", "numba (as asked)"), ("", describe_loops())])
 def test_the_environment_chooses_the_loops(wanted, said):

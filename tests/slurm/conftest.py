@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import secrets
 import shutil
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from slurm.people import Person, laptop_environ, write_items
 from slurm.testbed import Testbed, why_not
 
 if TYPE_CHECKING:
@@ -51,3 +53,38 @@ def laptop(running_bed: Testbed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
     return home
+
+
+@pytest.fixture
+def control(running_bed: Testbed) -> Path:
+    """A folder that everybody may write to, which rules the process ``waiting``."""
+    folder = running_bed.shared / secrets.token_hex(4)
+    folder.mkdir()
+    folder.chmod(0o1777)
+    return folder
+
+
+@pytest.fixture
+def alice(bed: Testbed, control: Path, demo: list[dict[str, Any]]) -> Person:
+    """Somebody on the login node, with the site ``bed`` in her settings."""
+    folder = control / "home"
+    settings = f'[sites.bed]\nfolder = "{folder}/site"\n'
+    bed.sh(
+        "alice", f"mkdir -p ~/.config/swath {folder} && cat >~/.config/swath/swath.toml <<'E'\n{settings}E"
+    )
+    prefix = (*bed.command("alice"), f"SWATH_HOME={folder}/swath")
+    items = write_items(control / "items.json", bed, demo)
+    return Person(bed, prefix, None, bed.home("alice"), control, items)
+
+
+@pytest.fixture
+def traveller(bed: Testbed, laptop: Path, control: Path, demo: list[dict[str, Any]]) -> Person:
+    """Somebody at a laptop, with the site ``bed`` in the settings, as alice over SSH."""
+    folder = laptop / ".config/swath"
+    folder.mkdir(parents=True)
+    there = f"{bed.home('alice')}/{control.name}"
+    (folder / "swath.toml").write_text(
+        f'[sites.bed]\nssh = "alice@bed"\nfolder = "{there}"\nenvironment = "venv:{bed.base}/env"\n'
+    )
+    items = write_items(laptop / "items.json", bed, demo)
+    return Person(bed, (), laptop_environ(laptop), laptop, control, items)

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
 ROOT = Path(__file__).resolve().parents[2]
+PLUGIN = Path(__file__).resolve().parent / "plugin"
+"""A process of which the files of a test say what happens to it."""
 NODES = ("n1", "n2", "n3")
 HOSTS = {"ctl": 2, "login": 3, "n1": 11, "n2": 12, "n3": 13}
 """Last number of each host's address."""
@@ -228,7 +230,7 @@ class Testbed:
         if user in USERS:
             ids = str(USERS[user])
             home, variables = self.home(user), [f"USER={user}", f"LOGNAME={user}", "SHELL=/bin/bash"]
-            path = f"PATH={self.base}/env/bin:/usr/local/bin:/usr/bin:/bin"
+            path = f"PATH={home}/bin:{self.base}/env/bin:/usr/local/bin:/usr/bin:/bin"
             line += ["setpriv", f"--reuid={ids}", f"--regid={ids}", "--clear-groups"]
             line += ["env", "-i", "-C", str(home), f"HOME={home}", path, "LANG=C.UTF-8", *variables]
         elif user != "root":
@@ -259,7 +261,8 @@ class Testbed:
         binds = {
             self.base / "etc/passwd": "/etc/passwd", self.base / "etc/group": "/etc/group",
             self.base / "etc/hosts": "/etc/hosts", Path(sys.base_prefix): self.base / "python",
-            self._packages(): self.base / "site-packages", ROOT / "src": self.base / "src", tmp: "/tmp",
+            self._packages(): self.base / "site-packages", PLUGIN: self.base / "plugin",
+            ROOT / "src": self.base / "src", tmp: "/tmp",
         }  # fmt: skip
         mounts = "\n".join(f"mount --bind '{source}' '{target}'" for source, target in binds.items())
         if closed := _closed_folder(Path(sys.base_prefix)):  # the Python looks there for its library
@@ -435,7 +438,7 @@ class Testbed:
 
     def _make_folders(self) -> None:
         for each in ("etc", "log", "pid", "munge", "state", "spool", "home", "keys", "small", "shared",
-                     "python", "site-packages", "src", "env/bin", "tmp"):  # fmt: skip
+                     "python", "site-packages", "src", "plugin", "env/bin", "tmp"):  # fmt: skip
             (self.base / each).mkdir(parents=True, exist_ok=True)
         for each in (self.base, self.log):
             each.chmod(0o755)
@@ -448,7 +451,8 @@ class Testbed:
         version = f"python{sys.version_info[0]}.{sys.version_info[1]}"
         folder = self.base / "env/lib" / version / "site-packages"
         folder.mkdir(parents=True)
-        (folder / "swath.pth").write_text(f"{self.base}/site-packages\n{self.base}/src\n")
+        lines = [f"{self.base}/{each}\n" for each in ("site-packages", "src", "plugin")]
+        (folder / "swath.pth").write_text("".join(lines))
         (self.base / "env/pyvenv.cfg").write_text(f"home = {self.base}/python/bin\n")
         for name in ("python", "python3"):
             (self.base / "env/bin" / name).symlink_to(self.base / "python/bin" / version)
@@ -462,7 +466,7 @@ class Testbed:
         (home / ".ssh").mkdir(parents=True)
         shutil.copy(f"{key}.pub", home / ".ssh/authorized_keys")
         (home / ".bashrc").write_text(
-            f"export SLURM_CONF={self.conf} PATH={self.base}/env/bin:/usr/local/bin:/usr/bin:/bin\n"
+            f"export SLURM_CONF={self.conf} PATH=$HOME/bin:{self.base}/env/bin:/usr/local/bin:/usr/bin:/bin\n"
         )
         for each in (home, home / ".ssh"):
             each.chmod(0o700)

@@ -13,6 +13,7 @@ from rasterio import Affine
 from swath.cube.cost import CubeCost
 from swath.cube.footprints import pixel_bounds
 from swath.cube.grid import crs_code, target_geobox
+from swath.cube.own_file import is_own
 from swath.cube.placing import RESAMPLING, lattice_between, picks
 from swath.cube.reader import RasterFile, open_raster
 from swath.cube.sources import (
@@ -24,7 +25,6 @@ from swath.cube.sources import (
     item_steps,
     unknown_band,
 )
-from swath.cube.tiff import is_known_address
 from swath.cube.valid import ValidRule, parse_rule, rule_for
 from swath.kernels.values import to_values
 from swath.model import (
@@ -154,8 +154,7 @@ class CubePlan:
 
     def _by_gdal(self, source: BandSource, resampling: str) -> bool:
         """Tell whether GDAL will read a file, as far as its item tells: by its address, format and grid."""
-        path = source.href.lower()
-        if not is_known_address(source.href) or not path.endswith((".tif", ".tiff")):
+        if not is_own(source.href):
             return True
         if source.crs is None or source.transform is None:
             return False

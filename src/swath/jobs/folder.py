@@ -58,6 +58,7 @@ class JobFolder:
         self.log_file = self.path / "log.txt"
         self.cancel_file = self.path / "cancel"
         self.slurm_file = self.path / "slurm.json"
+        self.slurm_lock = self.path / ".slurm.lock"
         self.tasks = self.path / "tasks"
         self.attempts = self.path / "attempts"
         self.results = self.path / "results"
@@ -131,6 +132,7 @@ class JobFolder:
             self.script_file,
             self.log_file,
             self.slurm_file,
+            self.slurm_lock,
             *self.path.glob("log-*.txt"),
         )
         for each in (*files, self.cancel_file):

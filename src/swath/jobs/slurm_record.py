@@ -86,6 +86,6 @@ def write_record(folder: JobFolder, record: SlurmRecord) -> None:
 @contextlib.contextmanager
 def locked(folder: JobFolder) -> Iterator[None]:
     """Let nobody else submit this job meanwhile."""
-    with (folder.path / ".slurm.lock").open("w") as file:
+    with folder.slurm_lock.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield

@@ -124,3 +124,13 @@ def test_bow_tie_is_mended_for_searching_only():
 
 def test_fault_in_says_nothing_of_good_documents():
     assert fault_in(make_item("a")) == ""
+
+
+def test_paths_may_have_blanks_and_quotes_and_addresses_may_not(demo):
+    def faulty(href):
+        return fault_in({**demo[0], "links": [{"rel": "collection", "href": href}]})
+
+    for path in ('/data/my folder/it\'s "a" `b`.json', "./a b.json", "../ä.json", "https://a.b/ä/c.json"):
+        assert faulty(path) == ""
+    for address in ("https://a.b/my folder", "s3://a/{b}", 'x"y'):
+        assert "iri-reference" in faulty(address)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import math
+import re
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,8 @@ VERSIONS = ("1.0.0", "1.1.0")
 OVER_DEGREES = 1.0
 """How far a longitude may go over 180: tiles that end there are often given so (MODIS, Copernicus DEM)."""
 
+_NOT_IN_IRI = re.compile(r"[\x00-\x20<>\"{}|\\^`]")
+"""RFC 3987, section 2.2."""
 _HOST = "https://schemas.stacspec.org"
 _FOLDER = {"catalog": "catalog-spec", "collection": "collection-spec"}
 
@@ -48,6 +51,11 @@ def _refuse(address: str) -> Any:
     raise LookupError(f"schema {address} does not ship with swath")
 
 
+def _is_reference(text: str) -> bool:
+    """Tell whether an href can be one: paths of files may have blanks and quotes, addresses may not."""
+    return text.startswith(("/", "./", "../")) or not _NOT_IN_IRI.search(text)
+
+
 @functools.cache
 def _validators() -> dict[tuple[str, str], Any]:
     import jsonschema_rs
@@ -60,6 +68,7 @@ def _validators() -> dict[tuple[str, str], Any]:
             registry=registry,
             base_uri=_address(version, name),
             validate_formats=True,
+            formats={"iri-reference": _is_reference},
             retriever=_refuse,
         )
         for version in VERSIONS
