@@ -38,7 +38,7 @@ CPUS, MEMORY_MB = 4, 4000
 """Of each node; Slurm is told to believe it."""
 PACKAGES = (
     "slurmctld", "slurmd", "slurmdbd", "slurm-client", "slurm-wlm-basic-plugins", "slurm-wlm-mysql-plugin",
-    "munge", "mariadb-server", "openssh-server", "openssh-client", "iproute2",
+    "munge", "mariadb-server", "openssh-server", "openssh-client", "iproute2", "faketime",
 )  # fmt: skip
 
 
@@ -325,6 +325,12 @@ class Testbed:
         for node in NODES:
             self.on("ctl", "scontrol", "update", f"nodename={node}", down, check=False)
         wait_until("idle nodes", self.is_ready)
+
+    def clear_queue(self) -> None:
+        """End the jobs of all users, and wait until they have gone."""
+        for user in USERS:
+            self.on("ctl", "scancel", f"--user={user}", check=False)
+        wait_until("empty queue", lambda: not self.on("ctl", "squeue", "--noheader").strip())
 
     # -- daemons ------------------------------------------------------------------------------------
 

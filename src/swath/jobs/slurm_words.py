@@ -14,6 +14,11 @@ if TYPE_CHECKING:
     from swath.sites.slurm import Task
 
 
+_KILLED = 9
+_NOT_FOUND = (126, 127)
+"""What a shell ends with when it cannot run a program."""
+
+
 def describe_work(active: Sequence[Task], done: int, total: int) -> str:
     """Tell what the tasks that have not ended do, and when the first that waits may start."""
     runs = sum(count_tasks(each.tasks) for each in active if each.runs)
@@ -43,16 +48,21 @@ def describe_end(tasks: Sequence[Task], record: SlurmRecord) -> str:
     state, _ = Counter(each.state for each in tasks).most_common(1)[0]
     first = next(each for each in tasks if each.state == state)
     count = sum(1 for each in tasks if each.state == state)
-    told = first.words() if record.tasks == 1 else f"{_tasks(count)} of {record.tasks} {first.words()}"
+    who = "it" if record.tasks == 1 else f"{count} of its {record.tasks} tasks did not succeed: the first"
     where = f" on {first.nodes}" if first.nodes and state in ("NODE_FAIL", "FAILED", "BOOT_FAIL") else ""
     asked = record.resources
+    more = f"it had {asked.memory or 'what the partition gives'}: ask for more with --mem"
+    if state == "FAILED" and first.signal == _KILLED:
+        return f"{who} was killed{where}, most likely because it ran out of memory ({more})"
+    if state == "FAILED" and first.exit_code in _NOT_FOUND:
+        return f"its environment is not there{where} (install it, or name another in the site's settings)"
     advice = {
-        "OUT_OF_MEMORY": f"it had {asked.memory or 'what the partition gives'}: ask for more with --mem",
+        "OUT_OF_MEMORY": more,
         "TIMEOUT": f"it had {asked.time}: ask for more with --time",
         "CANCELLED": "by you or an administrator, not by swath",
         "COMPLETED": "but units are missing: look into its logs",
     }.get(state, "look into its logs")
-    return f"it {told}{where} ({advice})"
+    return f"{who} {first.words()}{where} ({advice})"
 
 
 def _tasks(count: int) -> str:

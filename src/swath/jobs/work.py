@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import shutil
@@ -15,8 +16,7 @@ from typing import TYPE_CHECKING, Any
 from swath.jobs.execute import Resources, new_status, now, run_here
 from swath.jobs.finish import finish
 from swath.jobs.folder import refusals
-from swath.model import JobState, OutputError, SwathError
-from swath.products.output import write_json
+from swath.model import JobState, SwathError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from swath.jobs.folder import JobFolder
 
 log = logging.getLogger("swath")
+_NOTE_BYTES = 4000
 _RESERVE_BYTES = 1_000_000_000
 """What Python and its libraries take of a task's memory before the first unit."""
 
@@ -77,7 +78,7 @@ def work(folder: JobFolder, task: int, tasks: int, resources: Resources) -> int:
     """
     names = list(folder.units)
     note = folder.tasks / f"{task}.json"
-    note.unlink(missing_ok=True)
+    _reserve(note)
     log.info("task %d of %d on %s", task + 1, tasks, socket.gethostname())
     try:
         published = folder.published()
@@ -93,7 +94,17 @@ def work(folder: JobFolder, task: int, tasks: int, resources: Resources) -> int:
         log.exception("task %d failed", task)
         what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
         return _noted(note, task, f"job {folder.job['id']}: unforeseen: {what} (see its log)", 5)
+    note.unlink(missing_ok=True)
     return 0
+
+
+def _reserve(note: Path) -> None:
+    """Make room for what may have to be said: of a full disk, when nothing more can be written."""
+    try:
+        note.parent.mkdir(exist_ok=True)
+        note.write_bytes(b" " * _NOTE_BYTES)
+    except OSError:
+        log.exception("%s cannot be written", note)
 
 
 def _finish(folder: JobFolder) -> None:
@@ -119,10 +130,11 @@ def _noted(path: Path, task: int, message: str, exit_code: int) -> int:
         "task": task, "message": message, "exit_code": code, "host": socket.gethostname(),
         "slurm_job": os.environ.get("SLURM_JOB_ID", ""), "time": now(),
     }  # fmt: skip
+    text = json.dumps(told, ensure_ascii=False).encode()
     try:
-        path.parent.mkdir(exist_ok=True)
-        write_json(path, told)
-    except (OSError, OutputError):  # a full disk: the log and the exit code have to do
+        with path.open("r+b") as file:  # over the room that was reserved; who reads half of it reads it again
+            file.write(text.ljust(_NOTE_BYTES))
+    except OSError:
         log.exception("%s cannot be written", path)
     return code
 

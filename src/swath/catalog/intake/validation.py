@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import functools
+import importlib.util
 import json
 import math
 import re
 from importlib import resources
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -29,9 +31,17 @@ def _address(version: str, name: str) -> str:
     return f"{_HOST}/v{version}/{_FOLDER.get(name, 'item-spec')}/json-schema/{name}.json"
 
 
+def _folder_of(package: str) -> Path:
+    """Find a package's files without importing it: pystac's validation takes a second where it finds more."""
+    found = importlib.util.find_spec(package)
+    if found is None or not found.submodule_search_locations:
+        raise ModuleNotFoundError(package)
+    return Path(found.submodule_search_locations[0])
+
+
 def _resources() -> Iterator[tuple[str, dict[str, Any]]]:
     """Give every schema with the address that others refer to it by."""
-    theirs = resources.files("pystac.validation") / "jsonschemas"
+    theirs = _folder_of("pystac") / "validation" / "jsonschemas"
     for name in ("Feature", "Geometry"):
         text = (theirs / "geojson" / f"{name}.json").read_text(encoding="utf-8")
         yield f"https://geojson.org/schema/{name}.json", json.loads(text)
