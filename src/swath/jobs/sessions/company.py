@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 WARN_S = (600.0, 120.0)
 """How long before the end of its time a session's user is warned."""
-_TRY_S, _LOOK_S = 10.0, 15.0
+_TRY_S, _LOOK_S = 5.0, 15.0
 _PAUSES_S = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
 
 
