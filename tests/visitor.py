@@ -39,7 +39,9 @@ class Visitor:
         form = {"Content-Type": "application/x-www-form-urlencoded", "Origin": f"http://{self.host}"}
         return self.ask("POST", self.path, body, **form)[0]
 
-    def ask(self, method: str, path: str, body: str | bytes | None = None, **headers: str) -> tuple[int, bytes]:
+    def ask(
+        self, method: str, path: str, body: str | bytes | None = None, **headers: str
+    ) -> tuple[int, bytes]:
         """Send a request; give status and body."""
         connection = http.client.HTTPConnection(self.host, timeout=60)
         if self.cookies:

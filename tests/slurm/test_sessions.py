@@ -124,7 +124,9 @@ def test_a_session_that_waits_tells_its_place_and_leaves_the_queue_when_stopped(
     bed.sh("bob", f"sbatch -n1 -c4 --mem=100 -t 5 -o /dev/null <<'END'\n{script}END")
     session = order(settings, cpus=4)
     said = until(
-        lambda: (m := session.status()).state is SessionState.QUEUED and "expected to start 20" in m.message and m
+        lambda: (
+            (m := session.status()).state is SessionState.QUEUED and "expected to start 20" in m.message and m
+        )
     )
     assert re.search(r"1 job before it; expected to start \d{4}-\d\d-\d\d \d\d:\d\d:\d\d", said.message), said
     status = session.stop()
@@ -176,7 +178,9 @@ def test_a_connection_that_breaks_while_it_is_submitted_loses_nothing(bed, setti
 def test_connections_that_break_while_waiting_and_while_open_are_made_again(bed, settings):
     hold = bed.sh("alice", "sbatch -n3 -N3 -c4 --mem=100 -t 5 -o /dev/null --wrap 'sleep 300'").split()[-1]
     session, said = order(settings), []
-    waiting = threading.Thread(target=lambda: wait_ready(session, lambda each: said.append(each.message), pause_s=0.2))
+    waiting = threading.Thread(
+        target=lambda: wait_ready(session, lambda each: said.append(each.message), pause_s=0.2)
+    )
     waiting.start()
     until(lambda: said)
     bed.on("login", "pkill", "-x", "sshd")  # all of it: nobody answers for a while
@@ -188,7 +192,7 @@ def test_connections_that_break_while_waiting_and_while_open_are_made_again(bed,
     with opened(session) as (tunnel, visitor), kept(session, tunnel) as (told, ends):
         assert visitor.get().startswith("page /")
         drop(bed)
-        until(lambda: "connected again" in told or tunnel.works() and False)
+        until(lambda: "connected again" in told)
         assert visitor.get().startswith("page /")
         assert told[:2] == ["the connection is broken; it is being made again", "connected again"]
         session.stop()
@@ -243,7 +247,11 @@ def test_a_warning_comes_before_the_time_is_over(settings):
     session = order(settings, time="00:01:00")
     with opened(session) as (tunnel, _), kept(session, tunnel) as (told, _):
         assert session.status().ends
-        until(lambda: any(re.fullmatch(r"its time is over in \d+ seconds: save your work", each) for each in told))
+        until(
+            lambda: any(
+                re.fullmatch(r"its time is over in \d+ seconds: save your work", each) for each in told
+            )
+        )
         session.stop()
     assert sum("time is over" in each for each in told) == 1
 
@@ -255,7 +263,8 @@ KNOCK = """if True:
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     for said in (b"", bytes(32), b"GET / HTTP/1.1\\r\\nHost: localhost\\r\\n\\r\\n" + bytes(32)):
-        with context.wrap_socket(socket.create_connection((sys.argv[1], int(sys.argv[2])), timeout=30)) as gate:
+        plain = socket.create_connection((sys.argv[1], int(sys.argv[2])), timeout=30)
+        with context.wrap_socket(plain) as gate:
             gate.sendall(said)
             if not said:
                 gate.unwrap()
@@ -314,12 +323,21 @@ def assert_nothing_for_bob(bed, session):
     knocked = bed.on(report.node, bed.python, "-c", KNOCK, report.node, str(report.port), user="bob")
     assert knocked.split() == ["b''", "b''", "b''", "False"]
     assert not bed.on(report.node, bed.python, "-c", LISTENS).replace(f"all {report.port}\n", "").count("all")
-    for script in (f"ls {session.folder}", f"cat {session.folder}/secret", "ls /tmp/swath-*", "cat /tmp/swath-*/*"):
-        with pytest.raises(RuntimeError, match="Permission denied|No such file"):
+    for script in (
+        f"ls {session.folder}",
+        f"cat {session.folder}/secret",
+        "ls /tmp/swath-*",
+        "cat /tmp/swath-*/*",
+    ):
+        with pytest.raises(RuntimeError, match=r"Permission denied|No such file"):
             bed.on(report.node, "sh", "-c", script, user="bob")
     # Root sees all processes' words and variables; what root does not find nobody does.
     looked = subprocess.run(
-        [*bed._enter(report.node), bed.python, "-c", PROCESSES], input=secret.hex(), capture_output=True, text=True
+        [*bed._enter(report.node), bed.python, "-c", PROCESSES],
+        input=secret.hex(),
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert looked.stdout == "looked\n", looked
     for path in [*Path(session.folder).rglob("*"), *bed.log.rglob("*")]:
@@ -329,16 +347,17 @@ def assert_nothing_for_bob(bed, session):
             assert secret.hex().encode() not in content, path
     modes = {path.name: path.stat().st_mode & 0o077 for path in Path(session.folder).glob("*.json")}
     assert not any(modes.values()), modes
-    assert (Path(session.folder).stat().st_mode & 0o777, Path(session.folder).parent.stat().st_mode & 0o777) == (
-        0o700, 0o700,
-    )  # fmt: skip
+    for path in (Path(session.folder), Path(session.folder).parent):
+        assert path.stat().st_mode & 0o777 == 0o700
 
 
 def test_another_user_of_the_laptop_gets_nothing(bed, settings):
     session = order(settings)
     with opened(session) as (tunnel, visitor):
         asked = ("curl", "-s", "-S", "-m", "60", f"http://{visitor.host}/")
-        done = subprocess.run(asked, user=61002, group=61002, cwd="/", capture_output=True, text=True)
+        done = subprocess.run(
+            asked, user=61002, group=61002, cwd="/", capture_output=True, text=True, check=False
+        )
         assert done.returncode in (52, 56), done  # the connection is closed without a byte
         assert done.stdout == ""
         # The forwarded port leads to the gate, where the secret is asked for.
@@ -369,7 +388,8 @@ def run_in_kernel(visitor, kernel, code):
     cookie = "; ".join(f"{key}={value}" for key, value in visitor.cookies.items())
     headers = {"Cookie": cookie, "Origin": f"http://{visitor.host}"}
     message = {
-        "header": {"msg_id": "m1", "msg_type": "execute_request", "username": "", "session": "s", "version": "5.3"},
+        "header": {"msg_id": "m1", "msg_type": "execute_request", "username": "", "session": "s",
+                   "version": "5.3"},
         "parent_header": {}, "metadata": {}, "channel": "shell",
         "content": {"code": code, "silent": False, "store_history": False, "allow_stdin": False},
     }  # fmt: skip
@@ -402,11 +422,16 @@ def run_in_kernel(visitor, kernel, code):
 
 
 def test_jupyterlab_answers_through_the_whole_chain_and_to_nobody_else(bed, settings, jupyter):
-    bed.sh("alice", "mkdir -p .jupyter; echo 'c.ServerApp.terminals_enabled = False' >.jupyter/jupyter_server_config.py")
+    bed.sh(
+        "alice",
+        "mkdir -p .jupyter; echo 'c.ServerApp.terminals_enabled = False' >.jupyter/jupyter_server_config.py",
+    )
     cluster = {"name": "big", "address": "tls://10.0.0.1:8786", "dashboard": "http://10.0.0.1:8787/status"}
-    bed.sh("alice", f"mkdir -p swath/clusters/big; echo '{json.dumps(cluster)}' >swath/clusters/big/cluster.json")
+    bed.sh(
+        "alice", f"mkdir -p swath/clusters/big; echo '{json.dumps(cluster)}' >swath/clusters/big/cluster.json"
+    )
     session = order(settings, app="jupyterlab", inputs={}, memory="1500MB")
-    with opened(session) as (tunnel, visitor), kept(session, tunnel) as (told, _):
+    with opened(session) as (tunnel, visitor), kept(session, tunnel) as (_, _):
         assert json.loads(visitor.get("/api/status"))["kernels"] == 0
         assert "JupyterLab" in visitor.get("/lab")
         token = {"X-XSRFToken": visitor.cookies["_xsrf"], "Origin": f"http://{visitor.host}"}
@@ -452,7 +477,10 @@ def run_in_kernel_again(visitor, kernel):
 def typed(settings, tmp_path):
     """What the command line runs with: the settings in a file, and a browser that notes what it gets."""
     site = settings.sites["bed"].model_dump()
-    lines = [f"{key} = {json.dumps(site[key])}" for key in ("ssh", "folder", "environment", "memory", "time", "cpus")]
+    lines = [
+        f"{key} = {json.dumps(site[key])}"
+        for key in ("ssh", "folder", "environment", "memory", "time", "cpus")
+    ]
     work = tmp_path / "work"
     work.mkdir()
     (work / "swath.toml").write_text("\n".join([f'home = "{settings.home}"', "[sites.bed]", *lines]))
@@ -511,7 +539,10 @@ def test_ctrl_c_while_it_waits_leaves_it_in_the_queue(bed, typed, settings):
 
 
 def test_somebody_on_the_login_node_opens_a_door_that_others_there_cannot_use(bed, settings):
-    bed.sh("alice", f"printf '[sites.here]\\nfolder = \"{bed.home('alice')}/swath\"\\nmemory = \"500MB\"\\n' >swath.toml")
+    bed.sh(
+        "alice",
+        f'printf \'[sites.here]\\nfolder = "{bed.home("alice")}/swath"\\nmemory = "500MB"\\n\' >swath.toml',
+    )
     words = ["swath", "lab", "--on", "here", "--cpus", "1", "--no-browser", "--"]
     line = bed.command("alice", *words, "{python}", "-c", SERVER, "{socket}", "inside")
     with subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as lab:
@@ -528,7 +559,11 @@ def test_somebody_on_the_login_node_opens_a_door_that_others_there_cannot_use(be
 
         def visit(user):
             return subprocess.run(
-                bed.command(user, bed.python, "-c", enter), input=address, capture_output=True, text=True
+                bed.command(user, bed.python, "-c", enter),
+                input=address,
+                capture_output=True,
+                text=True,
+                check=False,
             )
 
         assert "RemoteDisconnected" in (done := visit("bob")).stderr or "reset" in done.stderr

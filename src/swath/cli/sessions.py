@@ -13,7 +13,6 @@ import typer
 
 from swath.cli.edge import JsonOption, emit_json, emit_table, read_settings, say
 from swath.cli.lab import BrowserOption, PortOption, describe, open_session
-from swath.jobs.sessions import app_folders, find_session, list_sessions, read_app
 
 if TYPE_CHECKING:
     from swath.jobs.sessions import Session, SessionStatus
@@ -32,6 +31,8 @@ def list_(
     as_json: JsonOption = False,
 ) -> None:
     """List the sessions of all sites, the newest first."""
+    from swath.jobs.sessions import list_sessions
+
     listed = list_sessions(
         read_settings(), on=on, away=lambda site, error: say(f"swath: {site} is left out: {error.what}")
     )
@@ -58,6 +59,8 @@ def open_(
     as_json: JsonOption = False,
 ) -> None:
     """Open a session in the browser, from whatever machine; wait for it where it is still in the queue."""
+    from swath.jobs.sessions import find_session
+
     settings = read_settings()
     found = find_session(session, settings, on=on)
     open_session(found, settings, browser=browser, port=port, as_json=as_json)
@@ -70,6 +73,7 @@ def stop(
     as_json: JsonOption = False,
 ) -> None:
     """End sessions; those that wait leave the queue."""
+    from swath.jobs.sessions import find_session
     from swath.jobs.sessions.memory import forget
 
     settings = read_settings()
@@ -90,6 +94,8 @@ def remove(
     sessions: Annotated[list[str], typer.Argument(metavar="SESSION ...")], on: SiteOption = ""
 ) -> None:
     """Delete what sessions that have ended have left at their site: their logs."""
+    from swath.jobs.sessions import find_session
+
     settings = read_settings()
     for each in sessions:
         find_session(each, settings, on=on).remove()
@@ -103,6 +109,8 @@ def logs(
     as_json: JsonOption = False,
 ) -> None:
     """Print what a session has logged."""
+    from swath.jobs.sessions import find_session
+
     found = find_session(session, read_settings(), on=on)
     if as_json:
         emit_json({"id": found.id, "log": found.read_log()})
@@ -127,6 +135,8 @@ def _print_log(session: Session, *, follow: bool) -> None:
 @app.command()
 def apps(as_json: JsonOption = False) -> None:
     """List the apps that `swath lab --app` can start, and what can be chosen."""
+    from swath.jobs.sessions import app_folders, read_app
+
     settings = read_settings()
     found = [read_app(each, settings) for each in app_folders(settings)]
     if as_json:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 WARN_S = (600.0, 120.0)
 """How long before the end of its time a session's user is warned."""
 _TRY_S, _LOOK_S = 5.0, 15.0
+_LONGEST_PAUSE_S = 5.0
 _PAUSES_S = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
 
 
@@ -38,6 +39,7 @@ def wait_ready(
         if status.state is SessionState.READY or status.state.is_final:
             return status
         time.sleep(pause_s)
+        pause_s = min(1.1 * pause_s, _LONGEST_PAUSE_S)
 
 
 def stay(session: Session, tunnel: Tunnel, tell: Callable[[str], None]) -> SessionStatus:

@@ -114,8 +114,8 @@ class Door:
             await self._answer(reader, writer)
         except (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
             pass  # the browser has gone, or is none
-        except TimeoutError:
-            pass
+        except (TimeoutError, asyncio.CancelledError):
+            pass  # it says nothing; the door is being closed
         finally:
             await hang_up(writer)
 

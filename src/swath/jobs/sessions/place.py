@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from swath.config import parse_slurm_time
 from swath.model import InputError
 from swath.sites import end, is_alive, start
 from swath.sites.environments import Launch, launch
@@ -18,6 +21,8 @@ if TYPE_CHECKING:
     from swath.sites.slurm import SlurmResources, SlurmSite
     from swath.sites.transport import Transport
 
+_AHEAD_S = 15.0
+"""How long a place in the queue holds: it costs Slurm two questions."""
 _AHEAD = "squeue --noheader --states=PENDING --partition={partition} --format=%Q|%F"
 
 
@@ -113,6 +118,7 @@ class SlurmPlace:
 
     def __init__(self, site: SlurmSite) -> None:
         self.site, self.name = site, site.name
+        self._ahead: dict[str, tuple[float, int | None]] = {}
 
     @property
     def transport(self) -> Transport:
@@ -155,10 +161,15 @@ class SlurmPlace:
 
     def ahead(self, handle: str) -> int | None:
         """See `Place.ahead`."""
+        when, known = self._ahead.get(handle, (-_AHEAD_S, None))
+        if time.monotonic() - when < _AHEAD_S:
+            return known
         slurm = self.site.slurm
         partition = slurm.call("squeue", "--noheader", f"--jobs={handle}", "--format=%P").strip()
         told = slurm.call(*_AHEAD.format(partition=partition).split()) if partition else ""
-        return count_ahead(told, handle)
+        known = count_ahead(told, handle)
+        self._ahead[handle] = time.monotonic(), known
+        return known
 
     def stop(self, handles: Sequence[str]) -> None:
         """See `Place.stop`."""
@@ -167,10 +178,6 @@ class SlurmPlace:
 
 def with_defaults(asked: SlurmResources, defaults: dict[str, object], site: SlurmSite) -> SlurmResources:
     """Fill in what an app would like where the user has said nothing, as far as the partition gives it."""
-    from dataclasses import replace
-
-    from swath.config import parse_slurm_time
-
     settings = site.settings
     open_ = {key: value for key, value in defaults.items() if not getattr(asked, key)}
     chosen = asked.partition or settings.partition

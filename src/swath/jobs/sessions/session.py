@@ -141,7 +141,7 @@ class Session:
             return self._unknown(report)
         if task.has_ended:
             return self._ended(task)
-        if task.waits:
+        if task.waits and report is None:  # what the node tells is newer than the last look at the queue
             return self.told(SessionState.QUEUED, self._queue_words(task))
         if report is None:
             return self.told(SessionState.STARTING, f"on {task.nodes}" if task.nodes else "")
@@ -155,6 +155,9 @@ class Session:
         return self.told(SessionState.QUEUED, "Slurm does not list it yet")
 
     def _ended(self, task: Task) -> SessionStatus:
+        if self.report is None and task.state in ("COMPLETED", "FAILED"):
+            last = next((each.strip() for each in reversed(self.read_log().splitlines()) if each.strip()), "")
+            return self.told(SessionState.FAILED, f"it ended before it began ({last[:200] or task.words()})")
         if task.state in ("COMPLETED", "TIMEOUT", "CANCELLED", "DEADLINE", "PREEMPTED"):
             told = "it ended" if task.state == "COMPLETED" else f"it {task.words()}"
             return self.told(SessionState.ENDED, told)

@@ -105,8 +105,8 @@ async def serve_gate(
         try:
             if known:
                 await _lead(reader, writer, connect)
-        except OSError:
-            pass  # one of the two has gone
+        except (OSError, asyncio.CancelledError):
+            pass  # one of the two has gone; the session ends
         finally:
             await hang_up(writer)
 
