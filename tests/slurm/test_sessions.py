@@ -118,16 +118,17 @@ def test_several_commands_at_once_are_each_reached_by_their_own_browser_only(set
 
 
 def test_a_session_that_waits_tells_its_place_and_leaves_the_queue_when_stopped(bed, settings):
-    script = "#!/bin/sh\nsleep 300\n"
-    for _ in range(3):
-        bed.sh("bob", f"sbatch -n1 -c4 --mem=100 -t 5 -o /dev/null <<'END'\n{script}END")
-    bed.sh("bob", f"sbatch -n1 -c4 --mem=100 -t 5 -o /dev/null <<'END'\n{script}END")
+    for _ in range(4):
+        bed.sh("bob", "sbatch -n1 -c4 --mem=100 -t 5 -o /dev/null --wrap 'sleep 300'")
+    until(lambda: bed.sh("bob", "squeue -h --states=RUNNING -o %i").count("\n") == 3, "running")
     session = order(settings, cpus=4)
-    said = until(
-        lambda: (
-            (m := session.status()).state is SessionState.QUEUED and "expected to start 20" in m.message and m
-        )
-    )
+
+    def told():
+        status = session.status()
+        return status if "expected to start 20" in status.message else None
+
+    said = until(told, "an expected start")
+    assert said.state is SessionState.QUEUED
     assert re.search(r"1 job before it; expected to start \d{4}-\d\d-\d\d \d\d:\d\d:\d\d", said.message), said
     status = session.stop()
     assert (status.state, status.message) == (SessionState.ENDED, "it was cancelled on the cluster")

@@ -93,6 +93,7 @@ class Door:
             for each in others:
                 each.cancel()
             await asyncio.gather(*others, return_exceptions=True)
+            await asyncio.sleep(0.05)  # connections that were cut close one turn of the loop later
 
         if not self._loop.is_closed():
             with contextlib.suppress(TimeoutError):

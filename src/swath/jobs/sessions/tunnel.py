@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from swath.model import SiteError
 from swath.sites.session import AppAwayError, enter_gate
+from swath.sites.session.gate import hang_up
 
 if TYPE_CHECKING:
     import ssl
@@ -129,6 +130,6 @@ class Tunnel:
 
 async def _prove(way: Way) -> None:
     _, writer = await enter_gate(way.port, way.key, way.context)
-    writer.close()
-    with contextlib.suppress(OSError):
-        await writer.wait_closed()
+    await hang_up(writer)
+    writer.transport.abort()  # the loop ends now, whatever the other end does
+    await asyncio.sleep(0)

@@ -205,7 +205,12 @@ async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> No
 
 async def hang_up(writer: asyncio.StreamWriter) -> None:
     """Close a connection when all that was written has gone."""
-    with contextlib.suppress(OSError, TimeoutError):
-        writer.close()
+    writer.close()
+    try:
         async with asyncio.timeout(5):
             await writer.wait_closed()
+    except OSError:  # the other end was quicker, or is slow: the loop goes on closing it
+        return
+    except asyncio.CancelledError:
+        writer.transport.abort()
+        raise
