@@ -46,9 +46,9 @@ def settings(bed, laptop, tmp_path):
         "ssh": "alice@bed", "folder": f"{bed.home('alice')}/swath", "environment": f"venv:{bed.base}/env",
         "cpus": 1, "memory": "500MB", "time": "00:10:00",
     }  # fmt: skip
+    bed.sh("alice", "rm -rf swath .jupyter .config/swath")
     yield Settings.parse({"home": str(tmp_path / "home"), "sites": {"bed": site}})
     close_sites()
-    bed.sh("alice", "rm -rf swath .jupyter", check=False)
 
 
 def order(settings, says="page", *, app="command", inputs=None, **asked):
@@ -106,6 +106,11 @@ def test_several_commands_at_once_are_each_reached_by_their_own_browser_only(set
         listed = {each.id: status for each, status in list_sessions(settings)}
         assert {each.state for each in listed.values()} == {SessionState.READY}
         assert set(listed) == {one.id, two.id}
+        twins = {"twin": settings.sites["bed"], **settings.sites, "other": settings.sites["bed"]}
+        seen = list_sessions(settings.model_copy(update={"sites": twins}))
+        assert sorted((each.id, each.place.name) for each, _ in seen) == sorted(
+            [(one.id, "bed"), (two.id, "bed")]
+        )
     assert two.stop().state is SessionState.ENDED
     assert find_session("", settings).id == one.id
     one.stop()
@@ -546,29 +551,22 @@ def test_somebody_on_the_login_node_opens_a_door_that_others_there_cannot_use(be
     )
     words = ["swath", "lab", "--on", "here", "--cpus", "1", "--no-browser", "--"]
     line = bed.command("alice", *words, "{python}", "-c", SERVER, "{socket}", "inside")
+    text = (Path(__file__).parents[1] / "visitor.py").read_text()
+    enter = f"{text}\nimport sys\nv = Visitor(sys.stdin.read())\nprint(v.enter(), v.get()[:8])"
+
+    def visit(user, address):
+        line = bed.command(user, bed.python, "-c", enter)
+        return subprocess.run(line, input=address, capture_output=True, text=True, check=False)
+
     with subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as lab:
-        visitor = Visitor(lab.stdout.readline().strip())
-        enter = f"""if True:
-            import sys
-            sys.path.insert(0, {str(Path(__file__).parents[1])!r})
-            from visitor import Visitor
-            visitor = Visitor(sys.stdin.read())
-            print(visitor.enter(), visitor.get()[:8])"""
-        text = (Path(__file__).parents[1] / "visitor.py").read_text()
-        enter = f"{text}\nimport sys\nv = Visitor(sys.stdin.read())\nprint(v.enter(), v.get()[:8])"
-        address = f"http://{visitor.host}{visitor.path}#{visitor.code}"
-
-        def visit(user):
-            return subprocess.run(
-                bed.command(user, bed.python, "-c", enter),
-                input=address,
-                capture_output=True,
-                text=True,
-                check=False,
-            )
-
-        assert "RemoteDisconnected" in (done := visit("bob")).stderr or "reset" in done.stderr
-        assert (done := visit("alice")).stdout == "303 inside /\n", done.stderr
-        bed.sh("alice", "swath sessions stop")
-        lab.communicate(timeout=LIMIT_S)
+        try:
+            address = lab.stdout.readline().strip()
+            done = visit("bob", address)
+            assert "RemoteDisconnected" in done.stderr or "reset" in done.stderr, done
+            done = visit("alice", address)
+            assert done.stdout == "303 inside /\n", done
+            bed.sh("alice", "swath sessions stop")
+            lab.communicate(timeout=LIMIT_S)
+        finally:
+            lab.kill()
     bed.sh("alice", "rm swath.toml")

@@ -11,7 +11,7 @@ from swath.config import parse_slurm_time
 from swath.model import InputError
 from swath.sites import end, is_alive, start
 from swath.sites.environments import Launch, launch
-from swath.sites.slurm import Task, check_resources, open_site
+from swath.sites.slurm import SlurmAwayError, Task, check_resources, open_site
 from swath.sites.transport import Here
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _AHEAD_S = 15.0
 """How long a place in the queue holds: it costs Slurm two questions."""
+_AWAY_S = 10.0
 _AHEAD = "squeue --noheader --states=PENDING --partition={partition} --format=%Q|%F"
 
 
@@ -119,6 +120,7 @@ class SlurmPlace:
     def __init__(self, site: SlurmSite) -> None:
         self.site, self.name = site, site.name
         self._ahead: dict[str, tuple[float, int | None]] = {}
+        self._away: tuple[float, SlurmAwayError] | None = None
 
     @property
     def transport(self) -> Transport:
@@ -156,8 +158,15 @@ class SlurmPlace:
         return self.site.slurm.find(name)
 
     def look(self, handles: Sequence[str]) -> dict[str, list[Task]]:
-        """See `Place.look`."""
-        return self.site.look(handles)
+        """See `Place.look`; a Slurm that does not answer lets one wait, and is not asked again at once."""
+        if self._away is not None and time.monotonic() - self._away[0] < _AWAY_S:
+            raise self._away[1]
+        self._away = None
+        try:
+            return self.site.look(handles)
+        except SlurmAwayError as error:
+            self._away = time.monotonic(), error
+            raise
 
     def ahead(self, handle: str) -> int | None:
         """See `Place.ahead`."""

@@ -296,15 +296,18 @@ def list_sessions(
     away : callable, optional
         Is told of a site that does not answer; without it that is an error.
     """
-    found = []
+    found: dict[tuple[str, str], tuple[Session, SessionStatus]] = {}
     for name in [on] if on else place_names(settings):
         try:
-            found += [(each, each.judge()) for each in sessions_at(open_place(name, settings))]
+            for each in sessions_at(open_place(name, settings)):
+                # Two names of one site show the same folders: the name that it was ordered by counts.
+                if (each.id, each.folder) not in found or each.order.site == name:
+                    found[each.id, each.folder] = each, each.judge()
         except SwathError as error:
             if away is None or on:
                 raise
             away(name, error)
-    return found
+    return list(found.values())
 
 
 def find_session(name: str, settings: Settings, *, on: str = "") -> Session:
