@@ -113,6 +113,21 @@ def stop(name: NameArgument, on: OnOption = "", as_json: JsonOption = False) -> 
     print(f"{name} has ended")
 
 
+@app.command()
+def dashboard(name: NameArgument, on: OnOption = "") -> None:
+    """Show a cluster's dashboard to your browser, until Ctrl-C."""
+    import time
+
+    from swath.sites.cluster.connect import reached
+
+    running = _found(name, on)
+    with reached(running, running.wait()) as found:
+        print(found.dashboard_link, flush=True)
+        say("Ctrl-C ends this; the cluster goes on")
+        while not running.failure():
+            time.sleep(5)
+
+
 @app.command("list")
 def list_(
     on: Annotated[str, typer.Option("--on", metavar="SITE", help="Only of this site.")] = "",

@@ -39,6 +39,7 @@ def write_order(record: SlurmRecord, site: SlurmSite, job: str) -> None:
     order = Order(
         name=f"job-{job[-30:]}", mark="", site=record.site, folder=f"{record.folder}/cluster", where="here",
         resources=record.resources, settings=site.settings.model_dump(mode="json"),
+        interface=site.settings.interface,
     )  # fmt: skip
     site.transport.write(f"{record.folder}/{FILE}", (json.dumps(asdict(order), indent=2) + "\n").encode())
 

@@ -1,4 +1,4 @@
-"""Runs calls on the workers of a Dask cluster, such as one on this machine; what a dead one did is done again."""
+"""Runs calls on the workers of a Dask cluster, such as one on this machine; what is lost is done again."""
 
 from __future__ import annotations
 

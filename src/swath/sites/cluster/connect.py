@@ -146,6 +146,5 @@ def connected(running: Running, *, stop: bool, told: Callable[[str], None] | Non
 def _failure(running: Running) -> str:
     """Say why a cluster has failed: it may lie behind an error of Dask; empty where it has not."""
     with contextlib.suppress(SwathError):
-        standing = running.folder.read_standing()
-        return standing.message if standing.state == "failed" else ""
+        return running.failure()
     return ""

@@ -26,7 +26,7 @@ _BACK_S, _START_S = 20.0, 180.0
 """How long a worker that was connected, and one that begins, may run without being connected."""
 _CLIENT_S = 600.0
 """How long a cluster that belongs to a client is kept without one."""
-_IDLE_S = 15.0
+_IDLE_S = 10.0
 """How long a lower target has to hold before workers are sent home."""
 _SUBMITTED_S = 60.0
 _HEARTBEAT_S = 20.0
@@ -34,7 +34,7 @@ _MOST_AT_ONCE = 500
 """Tasks of one array."""
 _MOST_FRUITLESS = 3
 """Submissions in a row of which no worker ever connected, before the cluster is given up."""
-_PAUSES_S = (0.0, 2.0, 10.0, 30.0)
+_PAUSES_S = (0.0, 2.0, 5.0, 30.0)
 
 
 class Keeper:
@@ -208,7 +208,7 @@ class Keeper:
         for name in todo.forget:
             log.info("worker %s has ended: %s", name, self._tasks[name].words())
             await self.scheduler.remove_worker(
-                connected[name], stimulus_id=f"swath-ended-{name}", expected=True, close=False
+                connected[name], stimulus_id=f"swath-ended-{name}", expected=True
             )
         if todo.cancel:
             log.info("cancelling %s", ", ".join(todo.cancel))
@@ -263,7 +263,8 @@ class Keeper:
         """Count the workers that were lost; give the cluster up when none ever comes."""
         for name, each in self._tasks.items():
             served = each.state == "COMPLETED" and name in self._seen
-            if not holds(each) and not served and name not in self._sent:
+            if each.has_ended and not served and name not in self._sent | self._lost:
+                log.info("lost worker %s: it %s", name, each.words())
                 self._lost.add(name)
         rounds = fruitless_rounds(self._tasks, self._seen)
         if self._refused >= _MOST_FRUITLESS and not any(map(holds, self._tasks.values())):

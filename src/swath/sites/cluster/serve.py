@@ -95,7 +95,7 @@ async def serve(folder: ClusterFolder, *, with_caller: bool) -> int:
             )  # fmt: skip
             keeper = Keeper(scheduler, folder, slurm, standing)
             scheduler.add_plugin(_plugin(distributed.SchedulerPlugin, keeper), name="swath-keeper")
-            _stop_on(keeper, with_caller=with_caller)
+            left = _stop_on(keeper, with_caller=with_caller)
             closed = asyncio.ensure_future(scheduler.finished())
             closed.add_done_callback(lambda _: keeper.stop())
             log.info("scheduler of %s at %s", order.name, scheduler.address)
@@ -104,6 +104,8 @@ async def serve(folder: ClusterFolder, *, with_caller: bool) -> int:
             finally:
                 await keeper.end()
     log.info("ended%s", f": {keeper.failure}" if keeper.failure else "")
+    if left.is_set() and not keeper.failure:  # a caller that was killed could not do it
+        folder.remove()
     return 1 if keeper.failure else 0
 
 
@@ -120,8 +122,9 @@ def _plugin(kind: Any, keeper: Keeper) -> Any:
     return Waker()
 
 
-def _stop_on(keeper: Keeper, *, with_caller: bool) -> None:
-    """End on a signal, and with the caller where asked."""
+def _stop_on(keeper: Keeper, *, with_caller: bool) -> threading.Event:
+    """End on a signal, and with the caller where asked; give what is set when that has left."""
+    left = threading.Event()
     loop = asyncio.get_running_loop()
     for each in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(each, keeper.stop)
@@ -130,9 +133,11 @@ def _stop_on(keeper: Keeper, *, with_caller: bool) -> None:
         def wait() -> None:
             while sys.stdin.buffer.read(4096):
                 pass
+            left.set()
             loop.call_soon_threadsafe(keeper.stop)
 
         threading.Thread(target=wait, daemon=True).start()
+    return left
 
 
 def main(words: list[str]) -> int:

@@ -18,6 +18,7 @@ from swath.sites.cluster.plan import holds
 from swath.sites.cluster.record import Order, Standing, Wanted, check_cluster_name
 from swath.sites.cluster.script import scheduler_resources, scheduler_script, worker_script
 from swath.sites.environments import launch
+from swath.sites.local import is_alive
 from swath.sites.local import start as start_process
 from swath.sites.slurm.resources import SlurmResources, check_resources
 
@@ -44,6 +45,24 @@ class Running:
     """What was ordered."""
     process: subprocess.Popen[bytes] | None = None
     """Its scheduler, where that belongs to this process."""
+    handle: str = ""
+    """Its scheduler, where that was started from this machine to outlive this process."""
+
+    def failure(self) -> str:
+        """Say why it has ended without being asked to; empty where it has not, as far as one can see."""
+        standing = self.folder.read_standing()
+        if standing.state == "failed":
+            return standing.message
+        if self.order.where == "job":
+            tasks = list(self.site.slurm.named(self.order.scheduler_name).values())
+            if tasks and tasks[0].has_ended:
+                tail = self.folder.log_tail("scheduler")
+                return f"cluster: the scheduler's job {tasks[0].words()} ({tail or 'without a word'})"
+        gone = self.process is not None and self.process.poll() is not None
+        if standing.state == "ended" or gone or (self.handle and not is_alive(self.handle)):
+            tail = self.folder.log_tail("scheduler")
+            return f"cluster: {self.order.name} has ended ({tail or 'its scheduler says nothing'})"
+        return ""
 
     def standing(self) -> Standing:
         """Tell how it stands.
@@ -53,16 +72,9 @@ class Running:
         SiteError
             It has failed, or its scheduler has gone.
         """
-        standing = self.folder.read_standing()
-        if standing.state == "failed":
-            raise SiteError(
-                standing.message, fix="look whether the site's environment and interface are right"
-            )
-        gone = self.process is not None and self.process.poll() is not None
-        if standing.state == "ended" or gone:
-            tail = self.folder.log_tail("scheduler")
-            raise SiteError(f"cluster: {self.order.name} has ended ({tail or 'its scheduler says nothing'})")
-        return standing
+        if reason := self.failure():
+            raise SiteError(reason, fix="look whether the site's environment and network interface are right")
+        return self.folder.read_standing()
 
     def wait(self, told: Callable[[str], None] | None = None) -> Standing:
         """Wait until its scheduler answers, however long it is in the queue.
@@ -77,26 +89,21 @@ class Running:
         SiteError
             The scheduler has ended.
         """
-        said = ""
-        pause = 0.05 if self.process else 0.2
-        while not (standing := self.standing()).address:
+        said, near = "", self.order.where == "here"
+        pause = 0.05 if near else 0.2
+        while not (standing := self.folder.read_standing()).address:
             time.sleep(pause)
-            pause = min(pause * 1.2, 0.1 if self.process else 2.0)
-            if self.order.where == "job" and (words := self._queued()) != said:
+            pause = min(pause * 1.2, 0.1 if near else 2.0)
+            self.standing()
+            if told and not near and (words := self._queued()) != said:
                 said = words
-                if told:
-                    told(f"scheduler {words}")
+                told(f"scheduler {words}")
         return standing
 
     def _queued(self) -> str:
         """Tell how the scheduler's job stands."""
         tasks = list(self.site.slurm.named(self.order.scheduler_name).values())
-        if not tasks:
-            return "not in the queue yet"
-        if tasks[0].has_ended:
-            tail = self.folder.log_tail("scheduler")
-            raise SiteError(f"cluster: the scheduler's job {tasks[0].words()} ({tail or 'without a word'})")
-        return tasks[0].words()
+        return tasks[0].words() if tasks else "not in the queue yet"
 
     def scale(self, wanted: Wanted) -> None:
         """Say how many workers there should be."""
@@ -184,7 +191,8 @@ def new_order(
         "name": name, "mark": secrets.token_hex(4), "site": site.name,
         "folder": site.folder("clusters", name),
         "where": where, "resources": resources, "settings": settings.model_dump(mode="json"),
-        "interface": interface, "created": format_instant(dt.datetime.now(dt.UTC).replace(microsecond=0)),
+        "interface": interface or settings.interface,
+        "created": format_instant(dt.datetime.now(dt.UTC).replace(microsecond=0)),
     }  # fmt: skip
     return Order(**{**fields, **more})
 
@@ -261,7 +269,7 @@ def start(
             job = site.submit(order.scheduler_name, script, folder.path)
             after = (f"--dependency=after:{job}", "--kill-on-invalid-dep=yes")
         else:
-            running.process = _serve(folder, keep=keep)
+            _serve(running, keep=keep)
         if wanted.minimum:
             # Beside the scheduler, not after it: both wait in the queue, or start up, at the same time.
             array = f"--array=0-{wanted.minimum - 1}"
@@ -282,15 +290,15 @@ def _has_ended(folder: ClusterFolder) -> bool:
         return False
 
 
-def _serve(folder: ClusterFolder, *, keep: bool) -> subprocess.Popen[bytes] | None:
+def _serve(running: Running, *, keep: bool) -> None:
     """Start the scheduler in a process beside this one: what this one computes does not hold it up."""
-    command = [sys.executable, "-m", "swath.sites.cluster.serve", folder.path]
-    log = Path(folder.path) / "logs" / "scheduler.txt"
+    command = [sys.executable, "-m", "swath.sites.cluster.serve", running.folder.path]
+    log = Path(running.folder.path) / "logs" / "scheduler.txt"
     if keep:
-        start_process(command, log)
-        return None
+        running.handle = start_process(command, log)
+        return
     with log.open("ab") as output:
-        return subprocess.Popen(
+        running.process = subprocess.Popen(
             [*command, FOLLOW], stdin=subprocess.PIPE, stdout=output, stderr=output, start_new_session=True
         )
 

@@ -120,7 +120,7 @@ async def work(folder: ClusterFolder) -> int:
                 log.info("Slurm ends this job: handing over")
                 await _hand_over(nanny, name)
             asked.cancel()
-    except (OSError, TimeoutError) as error:
+    except (OSError, RuntimeError) as error:  # Dask's own for a nanny whose worker did not start
         log.error("%s does not answer from %s (%s)", address, socket.gethostname(), error)  # noqa: TRY400
         return 1
     return 0
