@@ -20,6 +20,7 @@ from swath.sites.cluster.script import scheduler_resources, scheduler_script, wo
 from swath.sites.environments import launch
 from swath.sites.local import is_alive
 from swath.sites.local import start as start_process
+from swath.sites.slurm.commands import SlurmAwayError
 from swath.sites.slurm.resources import SlurmResources, check_resources
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from swath.sites.slurm.site import SlurmSite
 
 _END_S, _GONE_S = 15.0, 20.0
+_LONGEST_ASK_S = 15.0
+"""Between two questions to Slurm how the scheduler's job stands; its file is looked at more often."""
 _CONTAINERS = ("charliecloud", "apptainer")
 FOLLOW = "--with-caller"
 """Ends a scheduler when its standard input ends, which happens when its caller does, however that dies."""
@@ -90,14 +93,18 @@ class Running:
             The scheduler has ended.
         """
         said, near = "", self.order.where == "here"
-        pause = 0.05 if near else 0.2
+        pause, ask, asked = (0.05 if near else 0.2), 0.5, time.monotonic()
         while not (standing := self.folder.read_standing()).address:
             time.sleep(pause)
             pause = min(pause * 1.2, 0.1 if near else 2.0)
-            self.standing()
-            if told and not near and (words := self._queued()) != said:
-                said = words
-                told(f"scheduler {words}")
+            if time.monotonic() - asked < ask:
+                continue
+            asked, ask = time.monotonic(), min(ask * 1.5, _LONGEST_ASK_S)
+            with contextlib.suppress(SlurmAwayError):  # it will be back
+                self.standing()
+                if told and not near and (words := self._queued()) != said:
+                    said = words
+                    told(f"scheduler {words}")
         return standing
 
     def _queued(self) -> str:
