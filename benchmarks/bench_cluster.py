@@ -68,7 +68,7 @@ def names_of(client) -> list[str]:
 
 
 def time_replaced(client, job: str) -> float:
-    """Cancel a worker's job, and give the seconds until there are as many again; infinite: they are not, for long."""
+    """Cancel a worker's job, and give the seconds until there are as many again; infinite: they are not."""
     began = time.perf_counter()
     subprocess.run(("scancel", job), check=True)
     gone = False

@@ -92,6 +92,7 @@ def cluster(
     name: str = "",
     where: str = "",
     interface: str = "",
+    scheduler: Sequence[str] = (),
 ) -> AbstractContextManager[Client]:
     """Start a Dask cluster and connect to it; it ends with the ``with`` statement.
 
@@ -113,6 +114,8 @@ def cluster(
         job. By default a job where the site is reached over SSH, else here.
     interface : str
         Network interface of the nodes, such as ``ib0``; by default the one that leads to the other nodes.
+    scheduler : sequence of str
+        Options of sbatch for the scheduler's job only, such as ``"--time=2-00:00:00"``.
 
     Returns
     -------
@@ -141,7 +144,9 @@ def cluster(
 
     asked = SlurmResources(partition, account, qos, time, cpus, memory, slurm=tuple(slurm))
     place = open_site(site, settings)
-    return open_cluster(place, workers, asked=asked, name=name, where=where, interface=interface)
+    return open_cluster(
+        place, workers, asked=asked, name=name, where=where, interface=interface, scheduler=tuple(scheduler)
+    )
 
 
 def save(

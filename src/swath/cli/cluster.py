@@ -45,7 +45,10 @@ def start_(
     account: Annotated[str, typer.Option(help="Account.")] = "",
     qos: Annotated[str, typer.Option(help="Quality of service.")] = "",
     time: Annotated[str, typer.Option(help="Longest time of a worker's job; then a new one comes.")] = "",
-    scheduler_time: Annotated[str, typer.Option(help="Longest time of the scheduler's job.")] = "",
+    scheduler: Annotated[
+        list[str] | None,
+        typer.Option(metavar="OPTION", help="Any option of sbatch, for the scheduler's job only."),
+    ] = None,
     cpus: Annotated[int, typer.Option(min=0, help="CPUs, and threads, of a worker.")] = 0,
     mem: Annotated[str, typer.Option(help="Memory of a worker, such as 8GB.")] = "",
     interface: Annotated[str, typer.Option(help="Network interface of the nodes, such as ib0.")] = "",
@@ -59,7 +62,7 @@ def start_(
     place = open_site(site, read_settings())
     asked = SlurmResources(partition, account, qos, time, cpus, mem, slurm=tuple(slurm or ()))
     order = new_order(place, asked, name=name, where=where, interface=interface)
-    running = start(place, order, parse_workers(workers), keep=True, scheduler_time=scheduler_time)
+    running = start(place, order, parse_workers(workers), keep=True, scheduler=tuple(scheduler or ()))
     try:
         running.wait(lambda words: say(f"swath: {words}"))
     except BaseException:

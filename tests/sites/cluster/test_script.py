@@ -48,7 +48,10 @@ def test_the_scheduler_asks_for_little_and_for_long():
     )
     short = SlurmResources(partition="short")
     assert scheduler_resources(short, known).time == "02:00:00"
-    assert scheduler_resources(short, known, time="30").time == "30"
+    given = scheduler_resources(short, known, options=["--time=30"])
+    assert given.options()[-1] == "--time=30"  # of two the last one counts
+    preempted = SlurmResources(qos="scavenger")
+    assert scheduler_resources(preempted, SiteSettings(qos="normal")).qos == "normal"
     assert scheduler_resources(short, SiteSettings(time="00:20:00")).time == "00:20:00"
     text = scheduler_script(order_of("venv:/env"), scheduler_resources(asked, known), remote=True)
     assert "#SBATCH --cpus-per-task=1\n" in text

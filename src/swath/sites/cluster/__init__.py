@@ -11,7 +11,7 @@ from swath.sites.cluster.record import Order, Standing, Wanted, parse_workers
 from swath.sites.cluster.start import Running, find_cluster, new_order, start
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from swath.sites.slurm import SlurmResources, SlurmSite
 
@@ -41,6 +41,7 @@ def open_cluster(
     name: str = "",
     where: str = "",
     interface: str = "",
+    scheduler: Sequence[str] = (),
 ) -> Iterator[Any]:
     """Start a cluster and connect to it; it ends with the ``with`` statement, whatever happens there.
 
@@ -53,6 +54,9 @@ def open_cluster(
     asked, name, where, interface
         See `new_order`; of a cluster that runs already, its name: then that one is used, and left running.
 
+    scheduler : sequence of str
+        Options of sbatch for the scheduler's job.
+
     Yields
     ------
     distributed.Client
@@ -64,5 +68,5 @@ def open_cluster(
             yield client
         return
     order = new_order(site, asked, name=name, where=where, interface=interface, attended=True)
-    with connected(start(site, order, wanted), stop=True) as client:
+    with connected(start(site, order, wanted, scheduler=scheduler), stop=True) as client:
         yield client

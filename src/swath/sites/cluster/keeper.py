@@ -9,7 +9,7 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from swath.model import SwathError
+from swath.model import NotFoundError, SwathError
 from swath.sites.cluster.plan import Plan, Steady, fruitless_rounds, holds, plan
 from swath.sites.slurm.commands import SlurmAwayError, SlurmRefusedError
 from swath.sites.slurm.states import Task
@@ -111,7 +111,6 @@ class Keeper:
                 log.warning("%s", error)
                 await asyncio.sleep(1)
         with contextlib.suppress(Exception):  # whoever ended it may have deleted the folder
-            self.folder.read_order()
             self._tell(replace(self.standing, state=state, message=self.failure or "ended", workers=0))
 
     async def _first_workers(self) -> None:
@@ -284,7 +283,10 @@ class Keeper:
         if replace(standing, updated=0.0) == before and time.monotonic() - when < _HEARTBEAT_S:
             return
         try:
+            self.folder.read_order()  # writing would make a folder anew that was deleted
             self.folder.write_standing(replace(standing, updated=time.time()))
+        except NotFoundError:
+            self.stop()
         except OSError as error:  # a full disk: the cluster goes on
             log.warning("%s cannot be written (%s)", self.folder.path, error)
         self.standing, self._told = standing, (replace(standing, updated=0.0), time.monotonic())

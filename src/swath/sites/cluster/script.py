@@ -10,6 +10,8 @@ from swath.sites.environments import launch
 from swath.sites.slurm.script import batch_script
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from swath.sites.cluster.record import Order
     from swath.sites.slurm.resources import SlurmResources
 
@@ -76,11 +78,27 @@ def scheduler_script(order: Order, asked: SlurmResources, *, remote: bool) -> st
     )  # fmt: skip
 
 
-def scheduler_resources(workers: SlurmResources, site: SiteSettings, *, time: str = "") -> SlurmResources:
-    """Tell what the scheduler's job asks for: little, and as long as its partition gives, a day at most."""
+def scheduler_resources(
+    workers: SlurmResources, site: SiteSettings, *, options: Sequence[str] = ()
+) -> SlurmResources:
+    """Tell what the scheduler's job asks for: little, and as long as its partition gives, a day at most.
+
+    Parameters
+    ----------
+    workers : SlurmResources
+        What the workers ask for.
+    site : SiteSettings
+        Its QOS is the scheduler's: workers may have one in which they are preempted, and are replaced then.
+    options : sequence of str
+        Options of sbatch that win over all this.
+    """
     default = next((key for key, each in site.partitions.items() if each.default), "")
     partition = site.partitions.get(workers.partition or default)
-    if not time and partition is not None:
+    time = site.time
+    if partition is not None:
         most = parse_slurm_time(partition.time)
         time = format_slurm_time(min(_SCHEDULER_S, most or _SCHEDULER_S))
-    return replace(workers, time=time or site.time, cpus=1, memory=_SCHEDULER_MEMORY, gpus=0, nodes=0)
+    return replace(
+        workers, time=time, qos=site.qos, cpus=1, memory=_SCHEDULER_MEMORY, gpus=0, nodes=0,
+        slurm=(*workers.slurm, *options),
+    )  # fmt: skip

@@ -8,7 +8,7 @@ import secrets
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,11 +24,11 @@ from swath.sites.slurm.commands import SlurmAwayError
 from swath.sites.slurm.resources import SlurmResources, check_resources
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from swath.sites.slurm.site import SlurmSite
 
-_END_S, _GONE_S = 15.0, 20.0
+_END_S, _ASKED_S, _GONE_S = 15.0, 6.0, 20.0
 _LONGEST_ASK_S = 15.0
 """Between two questions to Slurm how the scheduler's job stands; its file is looked at more often."""
 _CONTAINERS = ("charliecloud", "apptainer")
@@ -120,8 +120,18 @@ class Running:
         """End it: workers, scheduler, files."""
         if self.process is not None:
             _end(self.process)
+        else:
+            self._ask_to_end()
         clear(self.site, self.order)
         self.folder.remove()
+
+    def _ask_to_end(self) -> None:
+        """Let the keeper end it, where there is one: it would replace workers that are cancelled."""
+        with contextlib.suppress(NotFoundError, OSError, ValueError):
+            wanted, until = self.folder.read_wanted(), time.monotonic() + _ASKED_S
+            self.folder.write_wanted(replace(wanted, stop=True))
+            while self.folder.read_standing().state == "running" and time.monotonic() < until:
+                time.sleep(0.2)
 
 
 def clear(site: SlurmSite, order: Order) -> None:
@@ -231,7 +241,7 @@ def start(
     *,
     keep: bool = False,
     anew: bool = False,
-    scheduler_time: str = "",
+    scheduler: Sequence[str] = (),
 ) -> Running:
     """Start a cluster; it may wait in the queue for long.
 
@@ -247,8 +257,8 @@ def start(
         True for a cluster that outlives this process.
     anew : bool
         True to write over a folder that is there.
-    scheduler_time : str
-        Longest time of the scheduler's job.
+    scheduler : sequence of str
+        Options of sbatch for the scheduler's job, which win over what the workers ask for.
 
     Raises
     ------
@@ -258,7 +268,7 @@ def start(
         Slurm refuses it, or the site does not answer.
     """
     folder = ClusterFolder(site.transport, order.folder)
-    asked = scheduler_resources(order.resources, site.settings, time=scheduler_time)
+    asked = scheduler_resources(order.resources, site.settings, options=scheduler)
     if order.where == "job":
         check_resources(asked, site.settings, site.name)
     folder.make(anew=anew or _has_ended(folder))
@@ -292,8 +302,11 @@ def start(
 def _has_ended(folder: ClusterFolder) -> bool:
     """Tell whether there is a cluster of that name that has ended, and may be written over."""
     try:
+        folder.read_order()
         return folder.read_standing().state in ("ended", "failed")
-    except (NotFoundError, SiteError, ValueError):
+    except NotFoundError:  # nothing there, or what a broken deletion has left
+        return True
+    except ValueError:
         return False
 
 
