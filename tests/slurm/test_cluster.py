@@ -211,14 +211,17 @@ except SiteError as error:
 
 
 def test_a_job_on_workers_gives_the_bytes_of_one_without(bed, site):
+    run = (
+        "export SWATH_HOME=~/swath/home; cd ~/swath; "
+        "run='swath run composite -i collection=sentinel-2-l2a-romania -i datetime=2019 -i index=NDVI "
+        "-i period=P1Y -i tile_size=48 -i output_collection=made --on bed'; "
+    )
     bed.sh(
         "alice",
         "export SWATH_HOME=~/swath/home; "
         "demo=$(python -c 'import swath.demo; print(swath.demo.demo_folder())'); "
-        "swath catalog ingest $demo/stac/collection.json; cd ~/swath; "
-        "run='swath run composite -i collection=sentinel-2-l2a-romania -i datetime=2019 -i index=NDVI "
-        "-i period=P1Y -i tile_size=48 -i output_collection=made --on bed'; "
-        "$run --output with --workers 3; $run --output without",
+        "swath catalog ingest $demo/stac/collection.json; "
+        f"{run} $run --output with --workers 3; $run --output without",
     )
     sums = "find . -name '*.tif' | sort | xargs sha256sum"
     with_, without = (bed.sh("alice", f"cd {site}/{each}/results; {sums}") for each in ("with", "without"))
@@ -226,3 +229,7 @@ def test_a_job_on_workers_gives_the_bytes_of_one_without(bed, site):
     assert with_ == without
     assert "3 workers for" in bed.sh("alice", f"cat {site}/with/log.txt")
     assert queue(bed) == []
+    bed.sh("alice", f"{run} $run --output ended --workers 30 --detach")
+    wait_until("workers", lambda: len(queue(bed)) > 3)
+    bed.sh("alice", f"export SWATH_HOME=~/swath/home; swath jobs cancel {site}/ended")
+    wait_until("an empty queue", lambda: queue(bed) == [])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import secrets
@@ -9,8 +10,11 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 from swath.jobs.execute import run_named_units
+from swath.model import NotFoundError
 from swath.sites.cluster import Order, Wanted, connected, start
+from swath.sites.cluster.folder import ClusterFolder
 from swath.sites.cluster.record import parse_order
+from swath.sites.cluster.start import clear
 from swath.sites.dask_local import call_on_workers
 
 if TYPE_CHECKING:
@@ -42,6 +46,22 @@ def write_order(record: SlurmRecord, site: SlurmSite, job: str) -> None:
         interface=site.settings.interface,
     )  # fmt: skip
     site.transport.write(f"{record.folder}/{FILE}", (json.dumps(asdict(order), indent=2) + "\n").encode())
+
+
+def end_workers(record: SlurmRecord, site: SlurmSite) -> None:
+    """Take the workers of a job out of the queue, where it was killed before it could.
+
+    Parameters
+    ----------
+    record : SlurmRecord
+        The job, whose own tasks have ended.
+    site : SlurmSite
+        Where.
+    """
+    folder = ClusterFolder(site.transport, f"{record.folder}/cluster")
+    with contextlib.suppress(NotFoundError):  # it has tidied up itself
+        clear(site, folder.read_order())
+    folder.remove()
 
 
 def run_on_cluster(

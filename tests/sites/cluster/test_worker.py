@@ -6,16 +6,18 @@ import asyncio
 import os
 import socket
 import stat
+from pathlib import Path
 
 import pytest
 
 from swath.config import SiteSettings
 from swath.model import InputError, NotFoundError
+from swath.sites.cluster.certificates import read_security
 from swath.sites.cluster.folder import ClusterFolder
 from swath.sites.cluster.listing import list_clusters, parse_listing
 from swath.sites.cluster.record import Order, Standing, Wanted
 from swath.sites.cluster.serve import address_towards
-from swath.sites.cluster.worker import memory_of, name_of, spill_folder, wait_for_address
+from swath.sites.cluster.worker import answers, memory_of, name_of, spill_folder, wait_for_address
 from swath.sites.slurm import SlurmResources, SlurmSite
 from swath.sites.transport import Here
 
@@ -56,6 +58,21 @@ def test_it_waits_for_the_scheduler_and_not_for_one_that_has_ended(folder):
     assert asyncio.run(wait_for_address(folder)) == "tls://10.0.0.1:1"
     folder.write_standing(Standing("ended", "tls://10.0.0.1:1"))
     assert asyncio.run(wait_for_address(folder)) == ""
+
+
+def test_an_address_that_nobody_listens_at_is_told_from_one_that_answers(folder):
+    security = read_security(Path(folder.path) / "tls")
+
+    async def both():
+        context = security.get_listen_args("scheduler")["ssl_context"]
+        async with await asyncio.start_server(
+            lambda _, writer: writer.close(), "127.0.0.1", 0, ssl=context
+        ) as made:
+            address = f"tls://127.0.0.1:{made.sockets[0].getsockname()[1]}"
+            there = await answers(address, security)
+        return there, await answers(address, security, 0.2)
+
+    assert asyncio.run(both()) == (True, False)
 
 
 def test_a_folder_is_closed_to_others_and_its_name_is_taken_once(folder, tmp_path):

@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("swath")
 DEATH_S = 60.0
-"""How long a worker waits for a scheduler that is not there, or that has gone."""
+"""How long a worker that had a scheduler waits for it to come back."""
+_ADDRESS_S, _ANSWER_S = 30.0, 5.0
+"""How long one that begins waits for its scheduler to say where it is, and then for it to answer there."""
 _HAND_OVER_S = 20.0
 """What a worker may take to hand over what it holds when Slurm ends it; sites give 30 s before they kill."""
 _NANNY_BYTES = 250_000_000
@@ -80,7 +82,7 @@ def spill_folder(scratch: str) -> Path:
     return folder
 
 
-async def wait_for_address(folder: ClusterFolder, seconds: float = DEATH_S) -> str:
+async def wait_for_address(folder: ClusterFolder, seconds: float = _ADDRESS_S) -> str:
     """Wait until the scheduler has said where it is; empty when it has not, or has ended."""
     until = time.monotonic() + seconds
     while time.monotonic() < until:
@@ -95,6 +97,21 @@ async def wait_for_address(folder: ClusterFolder, seconds: float = DEATH_S) -> s
     return ""
 
 
+async def answers(address: str, security: Any, seconds: float = _ANSWER_S) -> bool:
+    """Tell whether somebody listens at a scheduler's address; one that was killed has left it behind."""
+    context = security.get_connection_args("worker")["ssl_context"]
+    host, _, port = address.removeprefix("tls://").rpartition(":")
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        with contextlib.suppress(OSError, TimeoutError):
+            async with asyncio.timeout(seconds):
+                _, writer = await asyncio.open_connection(host, int(port), ssl=context)
+                writer.close()
+                return True
+        await asyncio.sleep(0.5)
+    return False
+
+
 async def work(folder: ClusterFolder) -> int:
     """Be a worker until its time is over, it is sent home, or its scheduler has gone; give the exit code."""
     import distributed
@@ -103,8 +120,9 @@ async def work(folder: ClusterFolder) -> int:
 
     order, name = folder.read_order(), name_of(os.environ)
     address = await wait_for_address(folder)
-    if not address:
-        log.error("the scheduler of %s is not there", order.name)
+    security = read_security(Path(folder.path) / "tls")
+    if not address or not await answers(address, security):
+        log.error("the scheduler of %s is not there (%s)", order.name, address or "it says no address")
         return 1
     log.info("worker %s on %s for %s", name, socket.gethostname(), address)
     ended = asyncio.Event()
