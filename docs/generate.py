@@ -194,6 +194,7 @@ def python_page() -> str:
         _entry("swath.cube", "load", "swath.load"),
         _entry("swath.api", "save", "swath.save"),
         _entry("swath.api", "run", "swath.run"),
+        _entry("swath.api", "cluster", "swath.cluster"),
         "### `swath.catalog`\n\n`swath.catalog(location=None, *, create=False)` opens a catalog: a SQLite "
         "file or the address of a STAC API; that of the settings unless given. It gives a "
         "[Catalog](#swath.catalog.Catalog).\n",

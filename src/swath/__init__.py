@@ -7,12 +7,13 @@ from swath.version import __version__
 
 if TYPE_CHECKING:
     from swath import catalog
-    from swath.api import run, save
+    from swath.api import cluster, run, save
     from swath.catalog import ingest
     from swath.cube import load
     from swath.demo import demo_items
 
 _WHERE = {
+    "cluster": "swath.api",
     "run": "swath.api",
     "save": "swath.api",
     "ingest": "swath.catalog",
@@ -20,7 +21,7 @@ _WHERE = {
     "demo_items": "swath.demo",
 }
 
-__all__ = ["__version__", "catalog", "demo_items", "ingest", "load", "run", "save"]
+__all__ = ["__version__", "catalog", "cluster", "demo_items", "ingest", "load", "run", "save"]
 
 
 def __getattr__(name: str) -> Any:

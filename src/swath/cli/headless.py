@@ -69,7 +69,7 @@ def _told() -> Callable[[JobStatus], None]:
     return watch
 
 
-def run_task(path: Path, task: int, tasks: int, *, threads: int, retries: int) -> int:
+def run_task(path: Path, task: int, tasks: int, *, threads: int, retries: int, workers: int = 0) -> int:
     """Do one task's share of a job, as Slurm's batch script asks.
 
     Parameters
@@ -82,6 +82,8 @@ def run_task(path: Path, task: int, tasks: int, *, threads: int, retries: int) -
         Threads; 0: the CPUs that Slurm has given.
     retries : int
         How often the task may go back into the queue when its time is over.
+    workers : int
+        Workers of a Dask cluster that do the units; 0: threads here.
 
     Returns
     -------
@@ -92,7 +94,7 @@ def run_task(path: Path, task: int, tasks: int, *, threads: int, retries: int) -
 
     requeue_in_time(retries)
     _log_to_output()
-    return work(JobFolder(path), task, tasks, node_resources(threads))
+    return work(JobFolder(path), task, tasks, node_resources(threads), workers=workers)
 
 
 def _log_to_output() -> None:

@@ -190,8 +190,9 @@ def work(
     tasks: Annotated[int, typer.Option(min=1)] = 1,
     threads: Annotated[int, typer.Option(min=0)] = 0,
     retries: Annotated[int, typer.Option(min=0)] = 0,
+    workers: Annotated[int, typer.Option(min=0)] = 0,
 ) -> None:
     """Do one task's share of a job on a compute node; this is what batch scripts run."""
     from swath.cli.headless import run_task
 
-    raise typer.Exit(run_task(folder, task, tasks, threads=threads, retries=retries))
+    raise typer.Exit(run_task(folder, task, tasks, threads=threads, retries=retries, workers=workers))

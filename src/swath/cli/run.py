@@ -80,7 +80,7 @@ def run(
         str, typer.Option("--on", metavar="SITE", help="Where to run; see `swath sites list`.")
     ] = "local",
     workers: Annotated[
-        int, typer.Option(min=0, help="Worker processes (Dask); 0: threads in one process.")
+        int, typer.Option(min=0, help="Dask workers, at a Slurm site in jobs of their own; 0: none.")
     ] = 0,
     threads: Annotated[int, typer.Option(min=0, help="Threads; 0: as the settings say.")] = 0,
     output: Annotated[
@@ -167,6 +167,7 @@ def run(
         "at_once": at_once,
         "retries": retries,
         "after": after,
+        "workers": workers,
     }
     if dry_run:
         for request in requests:

@@ -46,6 +46,11 @@ class SiteSettings(BaseModel):
         description="Folder that login and compute nodes share; jobs and environments lie in it.",
     )
     scratch: str = Field(default="", description="Folder of a node's own disk, such as /tmp or $TMPDIR.")
+    interface: str = Field(
+        default="",
+        description="Network interface of the nodes for Dask, such as `ib0`; empty: the one that leads from "
+        "each to the others.",
+    )
     environment: str = Field(
         default="own",
         description="What jobs run in: `own` (the Python of whoever submits), `venv:FOLDER`, `conda:PREFIX`, "

@@ -122,7 +122,13 @@ class JobFolder:
 
     def remove(self) -> None:
         """Delete all that a job writes, and the folder when nothing else is in it."""
-        for each in (self.attempts, self.results, self.tasks, self.path / "provenance"):
+        for each in (
+            self.attempts,
+            self.results,
+            self.tasks,
+            self.path / "provenance",
+            self.path / "cluster",
+        ):
             shutil.rmtree(each, ignore_errors=True)
         files = (
             self.job_file,
@@ -133,6 +139,7 @@ class JobFolder:
             self.log_file,
             self.slurm_file,
             self.slurm_lock,
+            self.path / "workers.json",
             *self.path.glob("log-*.txt"),
         )
         for each in (*files, self.cancel_file):

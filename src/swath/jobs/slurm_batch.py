@@ -6,6 +6,7 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from swath.jobs.on_cluster import write_order
 from swath.jobs.work import memory_for
 from swath.sites.environments import launch
 from swath.sites.slurm import batch_script
@@ -63,6 +64,8 @@ class Batch:
 def write_script(batch: Batch, folder: JobFolder, site: SlurmSite) -> str:
     """Write the batch script into the job folder at the site; give its path there."""
     text = script_of(batch, remote=site.is_remote)
+    if batch.record.workers:
+        write_order(batch.record, site, batch.job["id"])
     path = f"{batch.record.folder}/job.sh"
     site.transport.write(path, text.encode(), mode=0o755)
     if site.is_remote:
@@ -75,6 +78,8 @@ def script_of(batch: Batch, *, remote: bool) -> str:
     record = batch.record
     started = launch(batch.site.environment, remote=remote, binds=(record.folder,))
     units = f"{record.tasks} task{'s' * (record.tasks > 1)}"
+    if record.workers:
+        units = f"{record.workers} workers, and this task, which submits and feeds them"
     return batch_script(
         about=(
             f"{batch.job['title']}, job {batch.job['id']}: {units}.",
@@ -86,6 +91,7 @@ def script_of(batch: Batch, *, remote: bool) -> str:
             *started.python, "-m", "swath", "jobs", "work", ".",
             "--task", "$SLURM_ARRAY_TASK_ID:0", "--tasks", str(record.tasks),
             "--retries", str(record.retries),
+            *(("--workers", str(record.workers)) if record.workers else ()),
         ),
     )  # fmt: skip
 

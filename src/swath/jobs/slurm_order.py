@@ -13,6 +13,7 @@ from swath.jobs.slurm_batch import Batch, count_tasks_for, fill_resources, scrip
 from swath.jobs.slurm_job import SlurmJob
 from swath.jobs.slurm_record import SlurmRecord, write_record
 from swath.model import InputError
+from swath.sites.cluster.start import refuse_container
 from swath.sites.environments import launch
 from swath.sites.slurm import check_resources, open_site
 
@@ -70,6 +71,7 @@ def outline(
     at_once: int | None = None,
     retries: int | None = None,
     after: str = "",
+    workers: int = 0,
 ) -> tuple[Planned, SlurmRecord]:
     """Plan a job for a Slurm site, and check what it asks for; nothing is written.
 
@@ -87,6 +89,8 @@ def outline(
         See `SlurmRecord`; by the number of units and the site's settings unless given.
     after : str
         Id of a job at the same site that has to succeed first.
+    workers : int
+        Workers of a Dask cluster that do the units; 0: array tasks do them.
 
     Raises
     ------
@@ -94,6 +98,10 @@ def outline(
         A mistake in the request, or something that the site has not.
     """
     site = open_site(on, settings)
+    if workers:
+        refuse_container(site.settings.environment)
+        if tasks:
+            raise InputError("tasks: units go to tasks or to workers", fix="leave --tasks or --workers out")
     launch(site.settings.environment, remote=site.is_remote)
     planned = plan(replace(request, files_here=not site.is_remote), settings)
     if site.is_remote:
@@ -107,11 +115,15 @@ def outline(
         path = str(request.output.absolute())
     return planned, SlurmRecord(
         site=on, folder=path, resources=resources,
-        tasks=min(tasks, units) if tasks else count_tasks_for(units, resources.cpus),
+        tasks=_count_tasks(tasks, units, resources.cpus) if not workers else 1, workers=workers,
         at_once=site.settings.at_once if at_once is None else at_once,
         retries=site.settings.retries if retries is None else retries,
         after=_slurm_id(after, settings, on) if after else "",
     )  # fmt: skip
+
+
+def _count_tasks(asked: int, units: int, cpus: int) -> int:
+    return min(asked, units) if asked else count_tasks_for(units, cpus)
 
 
 def _slurm_id(job: str, settings: Settings, site: str) -> str:

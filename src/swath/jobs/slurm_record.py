@@ -43,6 +43,8 @@ class SlurmRecord:
     """What each task asks for."""
     tasks: int = 1
     """Into how many tasks the units are dealt."""
+    workers: int = 0
+    """Workers of a Dask cluster that do the units; 0: the tasks do them themselves."""
     at_once: int = 0
     """Tasks that may run at once; 0: all."""
     retries: int = 0

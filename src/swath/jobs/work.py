@@ -19,7 +19,7 @@ from swath.jobs.folder import refusals
 from swath.model import JobState, SwathError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from swath.jobs.folder import JobFolder
@@ -59,7 +59,7 @@ def node_resources(threads: int, environ: Mapping[str, str] | None = None) -> Re
     return Resources(threads=threads or cpus, memory_bytes=memory)
 
 
-def work(folder: JobFolder, task: int, tasks: int, resources: Resources) -> int:
+def work(folder: JobFolder, task: int, tasks: int, resources: Resources, *, workers: int = 0) -> int:
     """Do the units of one task that are missing.
 
     Parameters
@@ -70,6 +70,8 @@ def work(folder: JobFolder, task: int, tasks: int, resources: Resources) -> int:
         Which task this is, from 0, of how many; unit number i belongs to the task i modulo ``tasks``.
     resources : Resources
         What it may use.
+    workers : int
+        Workers of a Dask cluster that this task submits and that do its units; 0: it does them itself.
 
     Returns
     -------
@@ -83,7 +85,7 @@ def work(folder: JobFolder, task: int, tasks: int, resources: Resources) -> int:
     try:
         published = folder.published()
         share = [each for each in names[task::tasks] if each not in published]
-        for count, name in enumerate(run_here(folder, share, resources, folder.cancel_file.exists), 1):
+        for count, name in enumerate(_run(folder, share, resources, workers), 1):
             log.info("unit %s is done (%d of %d of this task)", name, count, len(share))
         if len(folder.published()) == len(names) and not folder.cancel_file.exists():
             _finish(folder)
@@ -105,6 +107,14 @@ def _reserve(note: Path) -> None:
         note.write_bytes(b" " * _NOTE_BYTES)
     except OSError:
         log.exception("%s cannot be written", note)
+
+
+def _run(folder: JobFolder, share: Sequence[str], resources: Resources, workers: int) -> Iterator[str]:
+    if not workers or not share:
+        return run_here(folder, share, resources, folder.cancel_file.exists)
+    from swath.jobs.on_cluster import run_on_cluster
+
+    return run_on_cluster(folder, share, workers, folder.cancel_file.exists)
 
 
 def _finish(folder: JobFolder) -> None:

@@ -1,10 +1,12 @@
-"""Runs calls on the workers of a Dask cluster on this machine; a call whose worker dies is done again."""
+"""Runs calls on the workers of a Dask cluster, such as one on this machine; what is lost is done again."""
 
 from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import time
+from concurrent.futures import CancelledError
 from typing import TYPE_CHECKING, Any
 
 from swath.model import JobFailedError
@@ -57,6 +59,41 @@ def local_client(workers: int, memory_bytes: int) -> Iterator[Any]:
                 log.warning("the Dask cluster did not close in peace", exc_info=True)
 
 
+@contextlib.contextmanager
+def open_local(workers: int | tuple[int, int], *, cpus: int = 1, memory_bytes: int = 0) -> Iterator[Any]:
+    """Start a Dask cluster on this machine for work by hand, with a dashboard, and end it.
+
+    Parameters
+    ----------
+    workers : int or (int, int)
+        Processes; or the least and the most of them.
+    cpus : int
+        Threads of each.
+    memory_bytes : int
+        Memory of each; 0: what the machine has, shared among them.
+
+    Yields
+    ------
+    distributed.Client
+        Other users of the machine do not get in: it has a certificate of its own.
+    """
+    from distributed import Client, LocalCluster
+
+    from swath.sites.cluster.record import parse_workers
+
+    wanted = parse_workers(workers)
+    with (
+        LocalCluster(
+            n_workers=wanted.minimum, threads_per_worker=cpus, host="127.0.0.1", protocol="tls://",
+            security=True, dashboard_address="127.0.0.1:0", memory_limit=memory_bytes or "auto",
+        ) as cluster,
+        Client(cluster) as client,
+    ):  # fmt: skip
+        if wanted.minimum < wanted.maximum:
+            cluster.adapt(minimum=wanted.minimum, maximum=wanted.maximum)
+        yield client
+
+
 def run_on_workers(
     function: Callable[[str, Sequence[str]], list[str]],
     path: str,
@@ -91,39 +128,70 @@ def run_on_workers(
     SwathError
         What a call raised; JobFailedError when workers die again and again.
     """
+    with local_client(workers, memory_bytes) as client:
+        yield from call_on_workers(client, function, path, names, stopped=stopped, patience_s=_PATIENCE_S)
+
+
+def call_on_workers(
+    client: Any,
+    function: Callable[[str, Sequence[str]], list[str]],
+    path: str,
+    names: Sequence[str],
+    *,
+    stopped: Callable[[], bool],
+    patience_s: float = math.inf,
+) -> Iterator[str]:
+    """Call a function with a path and bundles of names on the workers of a client.
+
+    Parameters
+    ----------
+    client : distributed.Client
+        With workers, now or soon.
+    function, path, names, stopped
+        See `run_on_workers`.
+    patience_s : float
+        How long there may be no worker at all.
+
+    Yields
+    ------
+    str
+        Each name that is done.
+    """
     from distributed import as_completed
     from distributed.scheduler import KilledWorker
 
     size = max(1, -(-len(names) // _MOST_TASKS))
-    with local_client(workers, memory_bytes) as client:
-        futures = [
-            client.submit(function, path, list(names[at : at + size]), pure=False)
-            for at in range(0, len(names), size)
-        ]
-        done = as_completed(futures)
-        seen = time.monotonic()
-        while not done.is_empty():
-            if stopped():
-                client.cancel(futures)
-                return
-            if not done.has_ready():
-                seen = _last_seen(client, seen)
-                time.sleep(_POLL_S)
-                continue
-            try:
-                yield from next(done).result()
-            except KilledWorker as error:
-                raise JobFailedError(
-                    f"workers: {_ALLOWED_FAILURES} workers died over the same units",
-                    fix="look whether they have enough memory: fewer --workers or a smaller tile_size",
-                ) from error
+    futures = [
+        client.submit(function, path, list(names[at : at + size]), pure=False)
+        for at in range(0, len(names), size)
+    ]
+    done = as_completed(futures)
+    seen = time.monotonic()
+    while not done.is_empty():
+        if stopped():
+            client.cancel(futures)
+            return
+        if not done.has_ready():
+            if patience_s < math.inf:
+                seen = _last_seen(client, seen, patience_s)
+            time.sleep(_POLL_S)
+            continue
+        try:
+            yield from next(done).result()
+        except KilledWorker as error:
+            raise JobFailedError(
+                f"workers: {_ALLOWED_FAILURES} workers died over the same units",
+                fix="look whether they have enough memory: fewer --workers or a smaller tile_size",
+            ) from error
+        except CancelledError as error:
+            raise JobFailedError("workers: their scheduler has ended", fix="look into its log") from error
 
 
-def _last_seen(client: Any, before: float) -> float:
+def _last_seen(client: Any, before: float, patience_s: float) -> float:
     """Tell when a worker was there last; raise when that is too long ago: nobody would ever do the work."""
     if client.scheduler_info()["workers"]:
         return time.monotonic()
-    if time.monotonic() - before > _PATIENCE_S:
+    if time.monotonic() - before > patience_s:
         raise JobFailedError(
             "workers: all of them have ended", fix="look into log.txt, or do without --workers"
         )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from swath.model import SiteError
 from swath.sites.slurm.states import Task
+from swath.sites.transport.here import Here
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -50,7 +52,9 @@ class Slurm:
 
     def __init__(self, transport: Transport, *, login: bool = False, cluster: str = "") -> None:
         self.transport, self.login = transport, login
-        self.environment = ("env", f"SLURM_CLUSTERS={cluster}") if cluster else ()
+        hidden = _of_own_job() if isinstance(transport, Here) else ()
+        named = (f"SLURM_CLUSTERS={cluster}",) if cluster else ()
+        self.environment = ("env", *hidden, *named) if hidden or named else ()
 
     def call(self, *command: str, input: str = "", once: bool = False) -> str:
         """Run a command of Slurm.
@@ -103,6 +107,27 @@ class Slurm:
             )
         return dict(found)
 
+    def named(self, name: str) -> dict[str, Task]:
+        """List the user's jobs of one name, by job id, or ``JOB_TASK`` for each task of an array."""
+        told = self.call(
+            "squeue", "--me", "--noheader", "--states=all", "--array", f"--name={name}",
+            "-o", "%F|%K|%T|%S|%N|%r",
+        )  # fmt: skip
+        found = {}
+        for line in told.splitlines():
+            job, task, state, start, nodes, reason = line.split("|", 5)
+            index = "" if task == "N/A" else task
+            found[f"{job}_{index}" if index else job] = Task(
+                index, state, reason, _time(start), nodes.strip()
+            )
+        return found
+
+    def cancel_named(self, name: str) -> None:
+        """End all of the user's jobs of one name."""
+        # Without --user, an operator's scancel would mean everybody's jobs.
+        user = self.transport.run(("id", "-un")).output.strip()
+        self.call("scancel", f"--user={user}", f"--name={name}")
+
     def account(self, jobs: Collection[str]) -> dict[str, list[Task]]:
         """Ask the accounting for jobs that have left the queue, by job id, where it knows them."""
         found: dict[str, dict[str, Task]] = defaultdict(dict)
@@ -136,6 +161,19 @@ class Slurm:
         except SlurmRefusedError as error:
             if "Invalid job id" not in error.what and "already completing or completed" not in error.what:
                 raise
+
+
+def _of_own_job() -> tuple[str, ...]:
+    """Take out of the environment what Slurm says of the job that this process is in.
+
+    sbatch and squeue would take it for what is asked for: a job that is submitted from within a job would
+    get that job's memory and CPUs.
+    """
+    if "SLURM_JOB_ID" not in os.environ:
+        return ()
+    kept = ("SLURM_CONF", "SLURM_CLUSTERS", "SLURM_TIME_FORMAT")
+    names = sorted(each for each in os.environ if each.startswith("SLURM_") and each not in kept)
+    return tuple(word for each in names for word in ("-u", each))
 
 
 def parse_account(line: str) -> tuple[str, Task]:
