@@ -155,6 +155,8 @@ def run(
     if on == "local":
         _run_here(requests, settings, workers=workers, detach=detach, dry_run=dry_run, as_json=as_json)
         return
+    if threads:
+        raise InputError("threads: a task at a site has a thread for each CPU", fix="use --cpus")
     from swath.cli.at_site import start_at_site
     from swath.jobs.slurm_order import draft, order
     from swath.sites.slurm import SlurmResources
