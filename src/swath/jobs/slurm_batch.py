@@ -38,6 +38,8 @@ class Batch:
     """What ``job.json`` says."""
     site: SiteSettings
     """What the settings say of the site."""
+    files: tuple[str, ...] = ()
+    """Files of the site that it reads: a container has to see their folders."""
 
     def options(self) -> list[str]:
         """Give the options that stand in the script."""
@@ -73,7 +75,9 @@ def write_script(batch: Batch, folder: JobFolder, site: SlurmSite) -> str:
 def script_of(batch: Batch, *, remote: bool) -> str:
     """Write the batch script."""
     record = batch.record
-    started = launch(batch.site.environment, remote=remote, binds=(record.folder,))
+    started = launch(
+        batch.site.environment, remote=remote, binds=(record.folder, *batch.files), scratch=batch.site.scratch
+    )
     units = f"{record.tasks} task{'s' * (record.tasks > 1)}"
     return batch_script(
         about=(

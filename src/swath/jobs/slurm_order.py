@@ -96,6 +96,7 @@ def outline(
     site = open_site(on, settings)
     launch(site.settings.environment, remote=site.is_remote)
     planned = plan(replace(request, files_here=not site.is_remote), settings)
+    planned.job["environment"] |= {"environment": site.settings.environment}
     if site.is_remote:
         refuse_missing(site.missing(local_files(planned.items)), skip_bad=request.skip_bad)
     units = len(planned.work.units)
