@@ -7,10 +7,10 @@ PYTEST_ARGS ?=
 # Byte code is kept, whatever the shell says: tests start hundreds of processes.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo test check format docs bench lock clean
+.PHONY: help setup demo test check format docs bench lock clean slurm-up slurm-down
 
 help: ## Tell what there is.
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
 setup: ## Make .venv from the lock; done by every other target.
 	@sh tools/bootstrap.sh
@@ -19,18 +19,25 @@ demo: setup ## The main job on real data: pictures and products in swath-demo/.
 	@SWATH_HOME=$(CURDIR)/swath-demo/home $(BIN)/swath demo --output swath-demo
 
 test: setup ## All tests.
-	$(BIN)/pytest -n auto $(PYTEST_ARGS)
+	$(BIN)/pytest -n auto --dist loadgroup $(PYTEST_ARGS)
 
 check: setup ## What must hold before a commit: style, types, layers, tests.
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest -n auto -q $(PYTEST_ARGS)
+	$(BIN)/pytest -n auto --dist loadgroup -q $(PYTEST_ARGS)
 
 format: setup ## Write the code as the style wants it.
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
+
+slurm-up: setup ## A real Slurm of three nodes on this machine (Debian, as root); tests use it where it runs.
+	@$(PY) tests/slurm/testbed.py start
+	@$(PY) tests/slurm/testbed.py status
+
+slurm-down: setup ## End it.
+	@$(PY) tests/slurm/testbed.py stop
 
 docs: setup ## The documentation, into site/.
 	$(PY) docs/generate.py

@@ -104,7 +104,7 @@ def test_each_test_file_mirrors_a_module():
     strangers = []
     for path in sorted((ROOT / "tests").rglob("test_*.py")):
         inside = path.relative_to(ROOT / "tests")
-        if inside.parts[0] in ("docs", "properties", "parity", "benchmarks") or inside.name in FREE:
+        if inside.parts[0] in ("docs", "properties", "parity", "benchmarks", "slurm") or inside.name in FREE:
             continue
         # test_tiff_faults.py is about tiff, as test_tiff.py is; private modules have tests too.
         words = inside.stem.removeprefix("test_").split("_")

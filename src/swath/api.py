@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from swath.config import Settings
+from swath.model import InputError, unknown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import xarray as xr
 
-    from swath.jobs import Job
+    from swath.jobs import Job, Request
 
 
 def run(
@@ -27,6 +28,7 @@ def run(
     output: str | Path | None = None,
     skip_bad: bool = False,
     detach: bool = False,
+    **asked: Any,
 ) -> Job:
     """Run a process as a job.
 
@@ -37,7 +39,7 @@ def run(
     inputs : mapping
         Its inputs; items may also be pystac objects, or a search.
     on : str
-        Where to run; so far ``local``.
+        Where to run: ``local``, or a Slurm site of the settings.
     workers : int
         Worker processes of a Dask cluster; 0: threads in this process.
     output : path, optional
@@ -46,6 +48,10 @@ def run(
         True to go on without files that cannot be read.
     detach : bool
         True to return at once; ``job.wait()`` waits.
+    **asked
+        At a Slurm site, for each task: ``partition``, ``account``, ``qos``, ``time``, ``cpus``, ``memory``,
+        ``gpus``, ``nodes``, ``slurm`` (options of sbatch); for all: ``tasks``, ``at_once``, ``retries``,
+        ``after``.
 
     Returns
     -------
@@ -59,20 +65,44 @@ def run(
     """
     from swath.cube import item_dicts
     from swath.jobs import Request, raise_failure, resources_of, submit
-    from swath.model import NotFoundError
 
-    if on != "local":
-        raise NotFoundError(f"sites: there is no site {on!r}", known=("local",))
     given = dict(inputs)
     if given.get("items") is not None and not isinstance(given["items"], (str, Path)):
         given["items"] = item_dicts(given["items"])
     settings = Settings.read()
-    job = submit(Request(process, given, Path(output) if output else None, skip_bad), settings)
+    request = Request(process, given, Path(output) if output else None, skip_bad)
+    if on != "local":
+        return _run_at(on, request, settings, asked, detach=detach)
+    if asked:
+        raise InputError(f"run: {', '.join(asked)} are for Slurm sites", fix="leave them out, or say on=SITE")
+    job = submit(request, settings)
     resources = resources_of(settings, workers)
     if detach:
         job.detach(resources)
     else:
         raise_failure(job.run(resources))
+    return job
+
+
+def _run_at(site: str, request: Request, settings: Settings, asked: dict[str, Any], *, detach: bool) -> Job:
+    from dataclasses import fields
+
+    from swath.jobs import raise_failure
+    from swath.jobs.slurm_order import order
+    from swath.sites.slurm import SlurmResources
+
+    names = {each.name for each in fields(SlurmResources)}
+    resources = SlurmResources(**{key: value for key, value in asked.items() if key in names})
+    wanted = {key: value for key, value in asked.items() if key not in names}
+    for key in wanted:
+        if key not in ("tasks", "at_once", "retries", "after"):
+            raise unknown(
+                f"run: {key!r} is no resource", key, (*names, "tasks", "at_once", "retries", "after")
+            )
+    job = order(request, settings, on=site, asked=resources, **wanted)
+    job.submit()
+    if not detach:
+        raise_failure(job.wait(poll_s=1.0))
     return job
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import shutil
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,7 +13,15 @@ from slurm.testbed import Testbed, why_not
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give all tests of the bed to one worker, one after the other: they switch its hosts off."""
+    here = Path(__file__).parent
+    for each in items:
+        if each.path.is_relative_to(here):
+            each.add_marker(pytest.mark.xdist_group("slurm"))
+            each.add_marker(pytest.mark.slurm)
 
 
 @pytest.fixture(scope="session")

@@ -38,7 +38,7 @@ CPUS, MEMORY_MB = 4, 4000
 """Of each node; Slurm is told to believe it."""
 PACKAGES = (
     "slurmctld", "slurmd", "slurmdbd", "slurm-client", "slurm-wlm-basic-plugins", "slurm-wlm-mysql-plugin",
-    "munge", "mariadb-server", "openssh-server", "openssh-client", "iproute2",
+    "munge", "mariadb-server", "openssh-server", "openssh-client", "iproute2", "faketime",
 )  # fmt: skip
 
 

@@ -56,8 +56,10 @@ def write_site(path: Path, name: str, values: Mapping[str, Any]) -> None:
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        beside.write_text(tomlkit.dumps(tree), encoding="utf-8")
-        beside.replace(path)
+        try:
+            beside.write_text(tomlkit.dumps(tree), encoding="utf-8")
+            beside.replace(path)
+        finally:
+            beside.unlink(missing_ok=True)
     except OSError as error:
-        beside.unlink(missing_ok=True)
         raise OutputError(f"settings: {path} cannot be written ({error.strerror or error})") from error

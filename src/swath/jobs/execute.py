@@ -158,9 +158,7 @@ def _stopper(folder: JobFolder, stop: threading.Event) -> Callable[[], bool]:
 def _run(
     folder: JobFolder, missing: Sequence[str], resources: Resources, stopped: Callable[[], bool]
 ) -> Iterator[str]:
-    if not missing:
-        return iter(())
-    if resources.workers:
+    if missing and resources.workers:
         from swath.sites.dask_local import run_on_workers
 
         return run_on_workers(
@@ -216,6 +214,8 @@ def run_here(
     SwathError
         What a unit raised.
     """
+    if not missing:
+        return
     need = folder.job["unit_bytes"]
     if need > resources.memory_bytes:
         from swath.cube import format_bytes

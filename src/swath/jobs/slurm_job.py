@@ -111,10 +111,11 @@ class SlurmJob(Job):
             state=state, message=message, updated=now(), **changes,
         )  # fmt: skip
         if state.is_final or not self.record.jobs:
-            with contextlib.suppress(
-                OutputError if state is JobState.FAILED else ()
-            ):  # of a full disk, perhaps
+            try:
                 self.folder.write_status(status)
+            except OutputError:  # a full disk, which this may be the news of
+                if state is not JobState.FAILED:
+                    raise
         self._settle(status)
         return status
 
@@ -318,6 +319,21 @@ class SlurmJob(Job):
         total = len(self.folder.units)
         message = f"{total} of {total} units done; {self._bring_home(limit=0)}"
         return self._tell(JobState.SUCCESSFUL, message, units_done=total)
+
+    def results(self) -> list[dict[str, Any]]:
+        """Give the items, with absolute hrefs; see `Job.results`.
+
+        Raises
+        ------
+        InputError
+            They are still at the site.
+        """
+        if self.status().state is JobState.SUCCESSFUL and not self.folder.catalog_file.exists():
+            raise InputError(
+                f"job {self.id}: its results are at {self.record.site}:{self.record.folder}/results",
+                fix=f"copy them here: swath jobs fetch {self.id}",
+            )
+        return super().results()
 
     def publish(self) -> int:
         """Take the results into the catalog, where they are here."""

@@ -48,12 +48,12 @@ def describe_end(tasks: Sequence[Task], record: SlurmRecord) -> str:
     state, _ = Counter(each.state for each in tasks).most_common(1)[0]
     first = next(each for each in tasks if each.state == state)
     count = sum(1 for each in tasks if each.state == state)
-    told = first.words() if record.tasks == 1 else f"{_tasks(count)} of {record.tasks} {first.words()}"
+    who = "it" if record.tasks == 1 else f"{count} of its {record.tasks} tasks did not succeed: the first"
     where = f" on {first.nodes}" if first.nodes and state in ("NODE_FAIL", "FAILED", "BOOT_FAIL") else ""
     asked = record.resources
     more = f"it had {asked.memory or 'what the partition gives'}: ask for more with --mem"
     if state == "FAILED" and first.signal == _KILLED:
-        return f"it was killed{where}, most likely because it ran out of memory ({more})"
+        return f"{who} was killed{where}, most likely because it ran out of memory ({more})"
     if state == "FAILED" and first.exit_code in _NOT_FOUND:
         return f"its environment is not there{where} (install it, or name another in the site's settings)"
     advice = {
@@ -62,7 +62,7 @@ def describe_end(tasks: Sequence[Task], record: SlurmRecord) -> str:
         "CANCELLED": "by you or an administrator, not by swath",
         "COMPLETED": "but units are missing: look into its logs",
     }.get(state, "look into its logs")
-    return f"it {told}{where} ({advice})"
+    return f"{who} {first.words()}{where} ({advice})"
 
 
 def _tasks(count: int) -> str:

@@ -1,7 +1,7 @@
 """How commands and files come to a site: on this machine, or over one SSH connection."""
 
-from swath.sites.transport.base import Completed, Transport
 from swath.sites.transport.here import Here
+from swath.sites.transport.way import Completed, Transport
 
 __all__ = ["Completed", "Here", "Transport", "open_transport"]
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from swath.model import SiteError
-from swath.sites.transport.base import TIMEOUT_S, Completed, decode, unwrapped, wrapped
+from swath.sites.transport.way import TIMEOUT_S, Completed, decode, unwrapped, wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Self
 import asyncssh
 
 from swath.model import NotAllowedError, SiteError
-from swath.sites.transport.base import BEGIN_LINE, TIMEOUT_S, Completed, decode, unwrapped, wrapped
+from swath.sites.transport.way import BEGIN_LINE, TIMEOUT_S, Completed, decode, unwrapped, wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
