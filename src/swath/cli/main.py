@@ -25,6 +25,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "rerun": ("swath.cli.products", "Make a product again and compare every byte."),
     "cite": ("swath.cli.products", "Print how to cite a product and its inputs."),
     "sites": ("swath.cli.sites", "List the places where jobs can run."),
+    "env": ("swath.cli.env", "Make, list and push what jobs run in: one file each."),
     "doctor": ("swath.cli.doctor", "Tell what is installed, what is missing, and what the settings are."),
 }
 """Command to the module that has it (as the typer app ``app``, or one named after it), and its help."""

@@ -16,7 +16,7 @@ from swath.model import InputError, NotFoundError, unknown
 
 PREFIX = "SWATH_"
 _OTHERS = ("SWATH_SITE_CONFIG", "SWATH_ENVIRONMENT", "SWATH_NATIVE")
-"""Variables that are no settings: where a file is, what a batch script says of itself, which loops are taken."""
+"""Variables that are no settings: where a file is, what a script says of itself, which loops to take."""
 FILE_NAME = "swath.toml"
 
 

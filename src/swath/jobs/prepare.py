@@ -240,7 +240,7 @@ def _describe(
 
 @cache
 def environment() -> dict[str, Any]:
-    """Tell what a job runs with: Python, platform, environment, and the packages that decide about numbers."""
+    """Tell what a job runs with: Python, platform, environment, packages that decide about numbers."""
     import rasterio
 
     packages = {}

@@ -6,6 +6,7 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from swath.jobs.prepare import local_files
 from swath.jobs.work import memory_for
 from swath.sites.environments import launch
 from swath.sites.slurm import batch_script
@@ -38,8 +39,8 @@ class Batch:
     """What ``job.json`` says."""
     site: SiteSettings
     """What the settings say of the site."""
-    files: tuple[str, ...] = ()
-    """Files of the site that it reads: a container has to see their folders."""
+    items: Sequence[dict[str, Any]] = ()
+    """What it reads: a container has to see the folders of their files."""
 
     def options(self) -> list[str]:
         """Give the options that stand in the script."""
@@ -75,9 +76,8 @@ def write_script(batch: Batch, folder: JobFolder, site: SlurmSite) -> str:
 def script_of(batch: Batch, *, remote: bool) -> str:
     """Write the batch script."""
     record = batch.record
-    started = launch(
-        batch.site.environment, remote=remote, binds=(record.folder, *batch.files), scratch=batch.site.scratch
-    )
+    binds = (record.folder, *local_files(batch.items))
+    started = launch(batch.site.environment, remote=remote, binds=binds, scratch=batch.site.scratch)
     units = f"{record.tasks} task{'s' * (record.tasks > 1)}"
     return batch_script(
         about=(

@@ -19,8 +19,8 @@ _SYSTEM = frozenset(
 )  # fmt: skip
 """Top folders of an image that must not be hidden behind those of the host."""
 
-# A fault has to reach whoever waits for the job: the note in `tasks` is what swath reads from afar, the line on
-# standard error is for the log.
+# A fault has to reach whoever waits for the job: the note in `tasks` is what swath reads from afar, the line
+# on standard error is for the log.
 _STOP = r"""
 swath_stop() {
   echo "swath: environment: $1" >&2
@@ -81,7 +81,7 @@ class Launch:
     """How a Python program is started in an environment."""
 
     lines: tuple[str, ...] = ()
-    """Shell lines that come before; where the environment is missing or damaged they say so, and exit with 5."""
+    """Shell lines that come before; where it is missing or damaged they say so, and exit with 5."""
     python: tuple[str, ...] = ("python3",)
     """The command that runs Python, without its arguments."""
 
@@ -92,8 +92,8 @@ def launch(environment: str, *, remote: bool, binds: tuple[str, ...] = (), scrat
     Parameters
     ----------
     environment : str
-        ``own``, or kind and place; see `swath.config.SiteSettings`. A venv, conda prefix or Charliecloud image
-        may be one file (``.sqfs``, ``.tar``, ``.tar.gz``): a node unpacks it once, onto its own disk.
+        ``own``, or kind and place; see `swath.config.SiteSettings`. A venv, conda prefix or Charliecloud
+        image may be one file (``.sqfs``, ``.tar``, ``.tar.gz``): a node unpacks it once, onto its own disk.
     remote : bool
         True where the site does not see the caller's own environment.
     binds : tuple of str
@@ -157,15 +157,14 @@ def mounts(binds: tuple[str, ...]) -> list[str]:
 
     Examples
     --------
-    >>> mounts(("/data/s2/a.tif", "/data/jobs/1", "/var/tmp/x"))
+    >>> mounts(("/data/s2/a.tif", "/data/jobs/1", "/var/tmp/x/y/z"))
     ['/data', '/var/tmp/x']
     """
     found = set()
     for each in binds:
-        parts = PurePosixPath(each).parts
-        if len(parts) > 1 and parts[1] == "tmp":  # the host's own in any case
-            continue
-        found.add(each if len(parts) < 2 or parts[1] in _SYSTEM else f"/{parts[1]}")
+        parts = PurePosixPath(each).parts[1:]
+        if parts and parts[0] != "tmp":  # that is the host's in any case
+            found.add("/" + "/".join(parts[: 3 if parts[0] in _SYSTEM else 1]))
     return sorted(found)
 
 
@@ -177,13 +176,14 @@ def _unpacking(place: str, scratch: str) -> list[str]:
 
 
 def _charliecloud(lines: list[str], place: str, binds: tuple[str, ...]) -> Launch:
-    """Run an image; one that is a SquashFS file is mounted by ch-run itself where the node lets users do so."""
+    """Run an image; one that is a SquashFS file is mounted by ch-run where the node lets users do so."""
     bound = [f"--bind={each}:{each}" for each in mounts(binds)]
-    # Versions before 0.33 have no --write-fake: there an image has to have the folders that are mounted over.
+    # Old versions have no --write-fake: there an image has to have the folders that are mounted over.
     lines.append(
         "CH_RUN_MORE=$(ch-run --help 2>&1 | grep -o -m 1 -e --write-fake || echo --unset-env=NOTHING)"
     )
-    python = ("ch-run", "$CH_RUN_MORE", *bound, "$IMAGE_THERE", "--", "python3")
+    own = ("--set-env",) if _HASHED.search(place) else ()  # what `swath env build` has written into it
+    python = ("ch-run", "$CH_RUN_MORE", *own, *bound, "$IMAGE_THERE", "--", "python3")
     made = f"mkdir -p {' '.join(shlex.quote(f'.{each}') for each in mounts(binds))}" if bound else ":"
     unpack = f'{{ swath_unpack; (cd "$swath_place" && {made}); }}'
     if place.endswith((".sqfs", ".squashfs")):
@@ -192,4 +192,4 @@ def _charliecloud(lines: list[str], place: str, binds: tuple[str, ...]) -> Launc
     elif place.endswith(PACKED):
         lines.append(unpack)
     probe = " ".join(f'"{each}"' if each.startswith("$") else shlex.quote(each) for each in python)
-    return Launch((*lines, 'IMAGE_THERE=$swath_place', f"swath_try {probe}"), python)
+    return Launch((*lines, "IMAGE_THERE=$swath_place", f"swath_try {probe}"), python)
