@@ -35,9 +35,7 @@ def env() -> None:
 def build(
     source: Annotated[
         Path,
-        typer.Argument(
-            help="pyproject.toml (with a lock), a lock, environment.yml, or an OCI or Docker archive."
-        ),
+        typer.Argument(help="pyproject.toml with a lock, a lock, environment.yml, OCI or Docker archive."),
     ],
     on: OnOption = "",
     name: Annotated[str, typer.Option(help="What to call it; its hash is added.")] = "",
@@ -130,6 +128,4 @@ def _tell(kept: Kept, on: str, *, use: bool, as_json: bool) -> None:
         return
     print(kept.setting)
     if on and not use:
-        say(
-            f'next: environment = "{kept.setting}" in [sites.{on}], or again with --use; {program()} sites check {on}'
-        )
+        say(f'next: set environment = "{kept.setting}" in [sites.{on}]; {program()} sites check {on}')

@@ -72,7 +72,10 @@ for packages in env.glob("lib/python3*/site-packages"):
 """
 
 
-_PIP = 'env PIP_NO_INPUT=1 PIP_USER=0 PIP_DISABLE_PIP_VERSION_CHECK=1 "$1/env/bin/python" "$(echo "$1"/pip-*.whl)/pip"'
+_PIP = (
+    "env PIP_NO_INPUT=1 PIP_USER=0 PIP_DISABLE_PIP_VERSION_CHECK=1 "
+    '"$1/env/bin/python" "$(echo "$1"/pip-*.whl)/pip"'
+)
 """pip from its wheel, for ``$1/env``: Python runs it as it is, and the environment stays without."""
 
 
@@ -220,7 +223,7 @@ def find_python(place: Place, new: str, path: str = "") -> Python:
     if "found" not in said:
         raise SiteError(
             f"install: {place.name} has no Python {_OLDEST} or newer ({said.get('seen', 'none')})",
-            fix=f'set prepare = "module load {said.get("module", "NAME")}" for the site, or get one there with: '
+            fix=f'set prepare = "module load {said.get("module", "NAME")}" for the site, or get one there: '
             f"uv python install {_OLDEST}",
         )
     with tempfile.TemporaryDirectory() as temporary:

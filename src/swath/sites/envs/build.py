@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 SQUASH = (
     "-quiet", "-no-progress", "-noappend", "-all-root", "-no-xattrs", "-mkfs-time", "0", "-all-time", "0",
 )  # fmt: skip
+_ROOT = ("-default-mode", "755", "-default-uid", "0", "-default-gid", "0")
+"""Of the root folder of a tar, which has no entry of its own."""
 _TAR = r"""
 import gzip, os, sys, tarfile
 source, target = sys.argv[1:]
@@ -115,9 +117,9 @@ def _make_venv(
         make_venv(place, new, there, wanted, say=say)
     check(place, f"{new}/env/bin/python", wanted.check)
     settle(place, new, "")
+    packages = sorted((*(each.split()[0] for each in wanted.pins), *(each.name for each in wanted.wheels)))
     about = {
-        "source": source.path.name, "python": there.version, "base": there.path,
-        "packages": sorted((*(each.split()[0] for each in wanted.pins), *(each.name for each in wanted.wheels))),
+        "source": source.path.name, "python": there.version, "base": there.path, "packages": packages,
     }  # fmt: skip
     say("packing")
     path, suffix = _pack(place, new, packing)
@@ -140,9 +142,7 @@ def _pack(place: Place, new: str, packing: str) -> tuple[str, str]:
     packing = packing or ("sqfs" if _has(place, "mksquashfs") and _has(place, "unsquashfs") else "tar")
     if packing == "sqfs":
         path = f"{new}/packed.sqfs"
-        place.shell(
-            'from=$1; to=$2; shift 2; mksquashfs "$from" "$to" "$@" >/dev/null', f"{new}/env", path, *SQUASH
-        )
+        place.shell('mksquashfs "$@" >/dev/null', f"{new}/env", path, *SQUASH)
         return path, ".sqfs"
     path = f"{new}/packed.tar.gz"
     place.shell('"$1/env/bin/python" -I -c "$3" "$1/env" "$2"', new, path, _TAR)
@@ -248,7 +248,7 @@ def _pack_flat(flat: Path, packing: str) -> tuple[Path, str]:
         path = flat.with_name("packed.sqfs")
         with flat.open("rb") as content:
             done = subprocess.run(
-                (tool, "-", str(path), "-tar", *SQUASH, "-default-mode", "755", "-default-uid", "0", "-default-gid", "0"),
+                (tool, "-", str(path), "-tar", *SQUASH, *_ROOT),
                 stdin=content, capture_output=True, text=True, check=False,
             )  # fmt: skip
         if done.returncode == 0:

@@ -76,7 +76,7 @@ class _Blobs:
 
     def __init__(self, source: Path, stack: ExitStack) -> None:
         self.folder = source if source.is_dir() else None
-        self.tar = None if self.folder else stack.enter_context(tarfile.open(source))
+        self.tar = None if self.folder else stack.enter_context(tarfile.open(source))  # noqa: SIM115
         self.source = source
 
     def has(self, name: str) -> bool:
@@ -140,7 +140,7 @@ def _opened(blobs: _Blobs, name: str, stack: ExitStack) -> tarfile.TarFile:
                 fix="write it with gzip: skopeo copy --dest-compress-format gzip ...",
             )
         checked = _Checked(packed, name)
-        plain = stack.enter_context(tempfile.TemporaryFile())
+        plain = stack.enter_context(tempfile.TemporaryFile())  # noqa: SIM115
         with gzip.open(checked) if start[:2] == b"\x1f\x8b" else checked as content:
             shutil.copyfileobj(content, plain, 1 << 20)
         checked.finish(str(blobs.source))
@@ -215,7 +215,7 @@ def _drop(tree: _Tree, path: str, *, itself: bool = True) -> None:
 
 
 def _followed(tree: _Tree, folder: str) -> str:
-    """Follow links among a folder's parents, as the file system would: ``bin`` is ``usr/bin`` in many images."""
+    """Follow links among a folder's parents, as a file system does: ``bin`` is ``usr/bin`` in many images."""
     done = ""
     waiting = folder.split("/") if folder else []
     for _ in range(200):

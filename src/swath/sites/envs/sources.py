@@ -7,7 +7,6 @@ import shutil
 import subprocess
 import tomllib
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from packaging.requirements import InvalidRequirement, Requirement
@@ -18,6 +17,7 @@ from swath.sites.places import last_words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
 _LOCKS = ("pylock.toml", "uv.lock", "requirements.lock", "requirements.txt")
 
@@ -39,15 +39,13 @@ class Source:
 
     def pins(self, markers: Mapping[str, str]) -> dict[str, str]:
         """Give what is locked for some Python, by name; lines as pip reads them."""
-        found = {}
+        found: dict[str, str] = {}
         for line in self.lock:
             text, *hashes = line.split(" --hash=")
             asked = Requirement(text)
             if asked.marker is None or asked.marker.evaluate({**markers, "extra": ""}):
                 pinned = f"{asked.name}{asked.specifier}"
-                found[canonicalize_name(asked.name)] = " ".join(
-                    (pinned, *(f"--hash={each}" for each in hashes))
-                )
+                found[canonicalize_name(asked.name)] = " --hash=".join((pinned, *hashes))
         return found
 
 
@@ -57,8 +55,8 @@ def read_source(path: Path) -> Source:
     Parameters
     ----------
     path : Path
-        ``pyproject.toml`` with a lock beside it, or the lock itself; ``environment.yml``; an archive of OCI or
-        Docker (``docker save``), a folder of OCI's image layout.
+        ``pyproject.toml`` with a lock beside it, or the lock itself; ``environment.yml``; an archive of OCI
+        or Docker (``docker save``), a folder of OCI's image layout.
 
     Raises
     ------
@@ -94,7 +92,7 @@ def _project(path: Path) -> Source:
     if lock is None:
         raise InputError(
             f"env: {str(path)!r} has no lock beside it, so that it would be another environment every day",
-            fix=f"make one in {path.parent}: uv pip compile --generate-hashes pyproject.toml -o requirements.lock",
+            fix="make one beside it: uv pip compile --generate-hashes pyproject.toml -o requirements.lock",
             known=_LOCKS,
         )
     return Source("venv", path, name, _read_lock(lock), path.parent if "build-system" in tree else None)
@@ -133,7 +131,7 @@ def _export(lock: Path) -> str:
         "--frozen",
         "--no-dev",
         "--no-emit-project",
-        "--quiet",
+        "-q",
         "--directory",
         str(lock.parent),
     )
