@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+collect_ignore = ["plugin"]
+"""Its process is for jobs on the bed; importing it would register it here."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Give all tests of the bed to one worker, one after the other: they switch its hosts off."""
     here = Path(__file__).parent

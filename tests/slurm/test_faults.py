@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from slurm.testbed import wait_until
 
 GO_ON = "units are kept: `swath jobs rerun` goes on"
 
@@ -127,11 +128,16 @@ def test_a_job_that_the_queue_has_forgotten_is_found_in_the_accounting(alice, wa
     alice.wait_begun(1)
     number = slurm_job(alice, job)
     alice.run("scancel", number)
-    alice.wait_for(
-        job, lambda _: alice.run("squeue", "-h", "-j", number, "-t", "running,completing").out == ""
+    wait_until(
+        "its end", lambda: "CANCELLED" in alice.run("sacct", "-n", "-X", "-j", number, "-o", "state").out
     )
-    # Read from the store alone: the job has ended, and nobody has looked since.
-    assert alice.ended(job)["state"] == "failed"
+    alice.bed.stop_daemon("slurmctld")
+    alice.bed.start_daemon("slurmctld", "-c")  # it forgets all jobs, as it does after some minutes
+    wait_until("idle nodes", alice.bed.is_ready)
+    assert "Invalid job id" in alice.run("squeue", "-j", number).err
+    told = alice.ended(job)
+    assert told["state"] == "failed"
+    assert "it was cancelled on the cluster" in told["message"]
 
 
 def test_accounting_that_is_down_does_not_keep_a_job_from_succeeding(alice, waits):

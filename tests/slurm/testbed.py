@@ -345,10 +345,10 @@ class Testbed:
             )  # fmt: skip
         _SPAWNED.append(process)
 
-    def start_daemon(self, name: str) -> None:
+    def start_daemon(self, name: str, *options: str) -> None:
         """Start slurmctld or slurmdbd, where it does not run, and wait until it answers."""
         if not self._listens("ctl", name):
-            extra = ("-i",) if name == "slurmctld" else ()
+            extra = options or (("-i",) if name == "slurmctld" else ())
             self._spawn("ctl", f"/usr/sbin/{name}", "-D", *extra, user="slurm")
         probe = {"slurmctld": ("scontrol", "ping"), "slurmdbd": ("sacctmgr", "-n", "list", "cluster")}[name]
         wait_until(name, lambda: "DOWN" not in self.on("ctl", *probe))

@@ -59,6 +59,8 @@ def show(job: JobArgument, as_json: JsonOption = False) -> None:
         emit_json({**asdict(status), "progress": status.progress_percent, "job": told})
         return
     print(f"job         {status.id}\nstate       {status.state}\nmessage     {status.message}")
+    if status.site != "local":
+        print(f"site        {status.site}, as {status.handle.replace(',', ', ') or 'nothing yet'}")
     print(f"process     {told['process']} {told['process_version']} (swath {told['swath_version']})")
     print(f"units       {status.units_done} of {status.units_total}\ncreated     {status.created}")
     print(f"updated     {status.updated}\ncollection  {told['collection']}\nfolder      {status.folder}")
