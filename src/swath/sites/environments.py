@@ -21,6 +21,9 @@ _SYSTEM = frozenset(
 
 # A fault has to reach whoever waits for the job: the note in `tasks` is what swath reads from afar, the line
 # on standard error is for the log.
+_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+REFUSED = "swath: environment: "
+"""Begins the line on standard error that says what is wrong with an environment."""
 _STOP = r"""
 swath_stop() {
   echo "swath: environment: $1" >&2
@@ -71,7 +74,7 @@ swath_unpack() {
     [ ! -x "$swath_folder/bin/conda-unpack" ] || "$swath_folder/bin/python" "$swath_folder/bin/conda-unpack"
     : >"$swath_folder.ready"
   ) 9>"$swath_base/$(basename "$swath_place").lock" || exit 5
-  swath_place=$swath_folder
+  swath_in=$swath_folder
 }
 """  # noqa: E501 -- one sentence
 
@@ -128,7 +131,7 @@ def launch(environment: str, *, remote: bool, binds: tuple[str, ...] = (), scrat
             "swath_try python3",
         ]
         return Launch(tuple(lines), ("python3",))
-    lines += [f"swath_place={shlex.quote(place)}", _NEED.strip(), "swath_need"]
+    lines += [f"swath_place={shlex.quote(place)}", 'swath_in="$swath_place"', _NEED.strip(), "swath_need"]
     packed = place.endswith(PACKED)
     if packed:
         lines += _unpacking(place, scratch)
@@ -136,20 +139,21 @@ def launch(environment: str, *, remote: bool, binds: tuple[str, ...] = (), scrat
         return _charliecloud(lines, place, binds)
     if kind == "apptainer":
         bound = [f"--bind={each}" for each in mounts(binds)]
-        python = ("apptainer", "exec", *bound, place, "python3")
-        return Launch((*lines, f"swath_try {shlex.join(python)}"), python)
+        clean = ("env", "-u", "PYTHONPATH", "-u", "PYTHONHOME")  # of the host; all else Apptainer does itself
+        python = (*clean, "apptainer", "exec", *bound, "--pwd", "$PWD", place, "python3")
+        return Launch((*lines, f"swath_try {_words(python)}"), python)
     lines += ["swath_unpack"] if packed else []
     if kind == "conda":
         # What an activation does that programs need, without a shell function that scripts do not have.
-        lines += ['export CONDA_PREFIX="$swath_place"', 'export PATH="$CONDA_PREFIX/bin:$PATH"']
+        lines += ['export CONDA_PREFIX="$swath_in"', 'export PATH="$CONDA_PREFIX/bin:$PATH"']
     lines += [
-        '[ -x "$swath_place/bin/python" ] || swath_stop "Python is missing in $swath_place on $(hostname): '
+        '[ -x "$swath_in/bin/python" ] || swath_stop "Python is missing in $swath_place on $(hostname): '
         'make it anew, or name another in the settings of the site"',
-        'swath_try "$swath_place/bin/python"',
+        'swath_try "$swath_in/bin/python"',
     ]
     if not packed:
         return Launch(tuple(lines), (f"{place}/bin/python",))
-    return Launch((*lines, 'PYTHON_THERE="$swath_place/bin/python"'), ("$PYTHON_THERE",))
+    return Launch((*lines, 'PYTHON_THERE="$swath_in/bin/python"'), ("$PYTHON_THERE",))
 
 
 def mounts(binds: tuple[str, ...]) -> list[str]:
@@ -168,6 +172,11 @@ def mounts(binds: tuple[str, ...]) -> list[str]:
     return sorted(found)
 
 
+def _words(command: tuple[str, ...]) -> str:
+    """Write a command for a shell; words that begin with $ are its variables."""
+    return " ".join(f'"{each}"' if each.startswith("$") else shlex.quote(each) for each in command)
+
+
 def _unpacking(place: str, scratch: str) -> list[str]:
     match = _HASHED.search(place)
     # In double quotes: settings may say $TMPDIR, which each node knows for itself.
@@ -182,14 +191,27 @@ def _charliecloud(lines: list[str], place: str, binds: tuple[str, ...]) -> Launc
     lines.append(
         "CH_RUN_MORE=$(ch-run --help 2>&1 | grep -o -m 1 -e --write-fake || echo --unset-env=NOTHING)"
     )
-    own = ("--set-env",) if _HASHED.search(place) else ()  # what `swath env build` has written into it
-    python = ("ch-run", "$CH_RUN_MORE", *own, *bound, "$IMAGE_THERE", "--", "python3")
+    # No Python of the host is to be found in what is mounted; an image may say itself where its own is.
+    own = ("--unset-env=LD_LIBRARY_PATH", "--unset-env=PYTHON*", f"--set-env=PATH={_PATH}")
+    lines.append(f"CH_RUN_ENV={'--set-env' if _HASHED.search(place) else '--unset-env=NOTHING'}")
+    python = (
+        "ch-run",
+        "$CH_RUN_MORE",
+        *own,
+        "$CH_RUN_ENV",
+        *bound,
+        "--cd",
+        "$PWD",
+        "$IMAGE_THERE",
+        "--",
+        "python3",
+    )
     made = f"mkdir -p {' '.join(shlex.quote(f'.{each}') for each in mounts(binds))}" if bound else ":"
-    unpack = f'{{ swath_unpack; (cd "$swath_place" && {made}); }}'
+    unpack = f'{{ swath_unpack; (cd "$swath_in" && {made}); }}'
     if place.endswith((".sqfs", ".squashfs")):
         words = " ".join(("ch-run", '"$CH_RUN_MORE"', *map(shlex.quote, bound), '"$swath_place"', "-- true"))
         lines.append(f"{{ [ -w /dev/fuse ] && {words} 2>/dev/null; }} || {unpack}")
     elif place.endswith(PACKED):
         lines.append(unpack)
-    probe = " ".join(f'"{each}"' if each.startswith("$") else shlex.quote(each) for each in python)
-    return Launch((*lines, "IMAGE_THERE=$swath_place", f"swath_try {probe}"), python)
+    lines += ["IMAGE_THERE=$swath_in", '[ ! -e "$swath_in/ch/environment" ] || CH_RUN_ENV=--set-env']
+    return Launch((*lines, f"swath_try {_words(python)}"), python)

@@ -145,7 +145,7 @@ def own_wheel(name: str, into: Path, there: Python) -> Path | None:
     tags = [line.split()[1] for line in (package.read_text("WHEEL") or "").splitlines() if line[:4] == "Tag:"]
     if not tags or not set(tags) & set(there.tags):
         return None
-    return _zip_installed(package, tags[0], into)
+    return zip_installed(package, tags[0], into)
 
 
 def build_wheel(source: Path, into: Path, there: Python) -> Path:
@@ -185,7 +185,7 @@ def _source_tree(name: str, package: Distribution) -> Path | None:
     return None
 
 
-def _zip_installed(package: Distribution, tag: str, into: Path) -> Path:
+def zip_installed(package: Distribution, tag: str, into: Path) -> Path:
     """Put an installed package back into a wheel: the very files that run here."""
     stem = f"{package.metadata['Name'].replace('-', '_')}-{package.version}"
     path = into / f"{stem}-{tag}.whl"
@@ -242,7 +242,7 @@ def pip_wheel(into: Path) -> Path:
         There is none to be had.
     """
     done = subprocess.run(
-        [*pip_here(), "download", "-q", "--no-deps", "--only-binary=:all:", "--disable-pip-version-check",
+        [*pip_here(), "download", "--retries", "1", "-q", "--no-deps", "--only-binary=:all:", "--disable-pip-version-check",
          "-d", str(into), "pip"], capture_output=True, text=True, check=False,
     )  # fmt: skip
     found = next(iter(into.glob("pip-*.whl")), None) or _bundled_pip()

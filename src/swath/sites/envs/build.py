@@ -16,7 +16,7 @@ from swath.sites.environments import mounts
 from swath.sites.envs.layers import flatten
 from swath.sites.envs.store import Kept, check_name, keep, push
 from swath.sites.install import Wanted, bring, check, find_python, make_venv, pip_at, settle, swath_for
-from swath.sites.places import Place, last_words
+from swath.sites.places import Place
 from swath.sites.wheelhouse import build_wheel, fetch_wheels
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 SQUASH = (
     "-quiet", "-no-progress", "-noappend", "-all-root", "-no-xattrs", "-mkfs-time", "0", "-all-time", "0",
 )  # fmt: skip
-_ROOT = ("-default-mode", "755", "-default-uid", "0", "-default-gid", "0")
+_ROOT = ("-root-mode", "755")
 """Of the root folder of a tar, which has no entry of its own."""
 _TAR = r"""
 import gzip, os, sys, tarfile
@@ -235,13 +235,13 @@ def _build_image(
         say("reading the image")
         config = flatten(source.path, flat, mounts=mounts(binds))
         about["image"] = config.get("config", {})
-        path, suffix = _pack_flat(flat, packing)
+        path, suffix = _pack_flat(flat, packing, say)
         near = Place.here(Path(temporary))
         made = keep(near, str(path), name, kind=kind, suffix=suffix, about=about)
         return push(made, place, say=say)
 
 
-def _pack_flat(flat: Path, packing: str) -> tuple[Path, str]:
+def _pack_flat(flat: Path, packing: str, say: Callable[[str], None]) -> tuple[Path, str]:
     """Make one packed file of an image's tar, on this machine."""
     tool = shutil.which("mksquashfs")
     if packing != "tar" and tool is not None:
@@ -254,7 +254,11 @@ def _pack_flat(flat: Path, packing: str) -> tuple[Path, str]:
         if done.returncode == 0:
             return path, ".sqfs"
         if packing == "sqfs":
-            raise SiteError(f"env: mksquashfs fails here ({last_words(done.stderr)})", fix="take --pack tar")
+            raise SiteError(
+                f"env: mksquashfs fails here ({done.stderr.strip().partition('\n')[0]})",
+                fix="take --pack tar",
+            )
+        say(f"mksquashfs fails here ({done.stderr.strip().partition('\n')[0]}): packing as tar")
     elif packing == "sqfs":
         raise SiteError("env: there is no mksquashfs here", fix="install squashfs-tools, or take --pack tar")
     import gzip

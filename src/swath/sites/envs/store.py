@@ -66,7 +66,7 @@ def keep(place: Place, path: str, name: str, *, kind: str, suffix: str, about: d
     digest, size = told[0], int(told[-1])
     final = f"{place.folder}/{name}-{digest[:_HASH]}{suffix}"
     kept = Kept(final, name, kind, digest, size, about)
-    place.shell('chmod 644 "$1"; mv -T "$1" "$2"', path, final)
+    place.shell('mkdir -p "$(dirname "$2")"; chmod 644 "$1"; mv -T "$1" "$2"', path, final)
     place.write_about(f"{final}.json", asdict(kept))
     return kept
 
