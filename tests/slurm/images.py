@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 PACKAGES = (
-    "base-files", "bash", "coreutils", "dash", "hostname", "libc6", "libacl1", "libattr1", "libbz2-1.0", "libcrypt1",
-    "libexpat1", "libffi8", "libgcc-s1", "libgmp10", "liblzma5", "libncursesw6", "libpcre2-8-0", "libreadline8",
-    "libselinux1", "libsqlite3-0", "libssl3", "libstdc++6", "libtinfo6", "libuuid1", "zlib1g",
+    "base-files", "bash", "coreutils", "dash", "hostname", "libc6", "libacl1", "libattr1", "libbz2-1.0",
+    "libcrypt1", "libexpat1", "libffi8", "libgcc-s1", "libgmp10", "liblzma5", "libncursesw6", "libpcre2-8-0",
+    "libreadline8", "libselinux1", "libsqlite3-0", "libssl3", "libstdc++6", "libtinfo6", "libuuid1", "zlib1g",
 )  # fmt: skip
 """What Python needs of a system."""
 

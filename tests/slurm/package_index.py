@@ -35,13 +35,13 @@ def serve(folder: Path, address: str) -> Iterator[str]:
         The index's address, as pip wants it.
     """
     for wheel in folder.glob("*.whl"):
-        page = folder / "simple" / wheel.name.split("-")[0].lower().replace("_", "-") / "index.html"
+        page = folder / "index" / wheel.name.split("-")[0].lower().replace("_", "-") / "index.html"
         page.parent.mkdir(parents=True, exist_ok=True)
         page.write_text(f'<!DOCTYPE html><a href="/{wheel.name}">{wheel.name}</a>')
     server = ThreadingHTTPServer((address, 0), functools.partial(_Quiet, directory=str(folder)))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
-        yield f"http://{address}:{server.server_port}/simple"
+        yield f"http://{address}:{server.server_port}/index"
     finally:
         server.shutdown()
         server.server_close()

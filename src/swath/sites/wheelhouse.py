@@ -242,8 +242,8 @@ def pip_wheel(into: Path) -> Path:
         There is none to be had.
     """
     done = subprocess.run(
-        [*pip_here(), "download", "--retries", "1", "-q", "--no-deps", "--only-binary=:all:", "--disable-pip-version-check",
-         "-d", str(into), "pip"], capture_output=True, text=True, check=False,
+        [*pip_here(), "download", "-q", "--no-deps", "--only-binary=:all:", "--disable-pip-version-check",
+         "--retries", "1", "-d", str(into), "pip"], capture_output=True, text=True, check=False,
     )  # fmt: skip
     found = next(iter(into.glob("pip-*.whl")), None) or _bundled_pip()
     if found is None:

@@ -25,9 +25,11 @@ if TYPE_CHECKING:
     from swath.sites.envs.sources import Source
     from swath.sites.wheelhouse import Python
 
-# Without times and owners, and in order: what is the same packs to the same bytes.
+# Without times and owners: what is the same packs to the same bytes. Level 9, mksquashfs's own, takes five
+# times as long and saves a tenth.
 SQUASH = (
-    "-quiet", "-no-progress", "-noappend", "-all-root", "-no-xattrs", "-mkfs-time", "0", "-all-time", "0",
+    "-comp", "gzip", "-Xcompression-level", "1", "-quiet", "-no-progress", "-noappend", "-all-root",
+    "-no-xattrs", "-mkfs-time", "0", "-all-time", "0",
 )  # fmt: skip
 _ROOT = ("-root-mode", "755")
 """Of the root folder of a tar, which has no entry of its own."""
