@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from importlib.metadata import distribution
@@ -38,7 +39,7 @@ def index(tmp_path):
 
 
 @pytest.fixture
-def wanted(tmp_path):
+def wanted(tmp_path, index):
     """What is to be installed: two packages of an index, and a wheel that none has."""
     source = tmp_path / "tiny"
     source.mkdir()
@@ -52,8 +53,11 @@ def wanted(tmp_path):
 
     def make(there):
         wheel = next(iter(tmp_path.glob("tiny-*.whl")), None) or build_wheel(source, tmp_path, there)
-        pins = tuple(f"{each}=={distribution(each).version}" for each in SMALL)
-        return Wanted("tiny-1", pins, (wheel,), ("-c", "import tiny; tiny.main()"))
+        (one, two) = (f"{each}=={distribution(each).version}" for each in SMALL)
+        digest = hashlib.sha256(next(index.glob("typing_inspection-*")).read_bytes()).hexdigest()
+        return Wanted(
+            "tiny-1", (f"{one} --hash=sha256:{digest}", two), (wheel,), ("-c", "import tiny; tiny.main()")
+        )
 
     return make
 

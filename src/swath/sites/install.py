@@ -38,6 +38,7 @@ echo "seen ${seen:-none}"
   sed 's/^/module /'
 """
 # Settled: nothing in it says where it was made, so that it may be moved, and packs to the same bytes again.
+# Bytecode depends a little on what the same process has compiled before: one process, one order, one seed.
 _SETTLE = r"""
 import compileall, pathlib, py_compile, shutil, sys
 env, final = pathlib.Path(sys.argv[1]), sys.argv[2]
@@ -66,7 +67,8 @@ for packages in env.glob("lib/python3*/site-packages"):
         shutil.rmtree(each)
     modes = py_compile.PycInvalidationMode
     compileall.compile_dir(
-        packages, quiet=2, workers=4, invalidation_mode=modes.CHECKED_HASH if final else modes.UNCHECKED_HASH,
+        packages, quiet=2, workers=4 if final else 1,
+        invalidation_mode=modes.CHECKED_HASH if final else modes.UNCHECKED_HASH,
         stripdir=str(env), prependdir=final or "/environment",
     )
 """
@@ -188,7 +190,7 @@ def install(
         about = {
             "name": wanted.name, "kind": "venv", "sha256": digest, "python": there.version,
             "base": there.path,
-            "packages": [*wanted.pins, *(each.name for each in wanted.wheels)],
+            "packages": [*(each.split()[0] for each in wanted.pins), *(each.name for each in wanted.wheels)],
         }  # fmt: skip
         place.write_about(f"{new}/env/environment.json", about)
         # Somebody else may have made the same meanwhile: then theirs stays.
@@ -341,4 +343,5 @@ def check(place: Place, python: str, words: Sequence[str]) -> None:
 
 def settle(place: Place, new: str, final: str) -> None:
     """Take out of ``new/env`` where it was made; ``final`` is where it goes, empty where nobody knows."""
-    place.shell('"$1/env/bin/python" -I -c "$3" "$1/env" "$2"', new, final, _SETTLE)
+    script = 'env -u PYTHONPATH PYTHONHASHSEED=0 "$1/env/bin/python" -s -c "$3" "$1/env" "$2"'
+    place.shell(script, new, final, _SETTLE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -9,8 +10,10 @@ from slurm.images import layer, write_docker, write_oci
 
 from swath.model import InputError
 from swath.sites.envs import build, list_kept, push, read_source
-from swath.sites.envs.build import conda_commands, sif_command
+from swath.sites.envs.build import conda_commands, pack, sif_command
+from swath.sites.install import Wanted, find_python, make_venv, settle
 from swath.sites.places import Place
+from swath.sites.wheelhouse import Python, build_wheel
 
 
 def test_commands_of_conda():
@@ -51,3 +54,27 @@ def test_a_name_that_is_no_name_is_refused(tmp_path):
     source = read_source(write_docker(tmp_path / "small.tar", [layer({"a": b"1"})], {}))
     with pytest.raises(InputError, match="cannot be the name of an environment"):
         build(source, Place.here(tmp_path), say=print, name="../x", kind="charliecloud")
+
+
+def test_packages_pack_to_the_same_bytes_wherever_they_were_installed(tmp_path):
+    """Two installations in different folders, each settled and packed: scripts, bytecode and records too."""
+    source = tmp_path / "tiny"
+    source.mkdir()
+    (source / "tiny.py").write_text("def main():\n    print('tiny')\n")
+    (source / "pyproject.toml").write_text(
+        '[build-system]\nrequires = ["hatchling"]\nbuild-backend = "hatchling.build"\n'
+        '[project]\nname = "tiny"\nversion = "1"\nscripts = {tiny = "tiny:main"}\n'
+    )
+    wheel = build_wheel(source, tmp_path, Python.here())
+    place = Place.here(tmp_path)
+    packed: dict[str, set[bytes]] = {"sqfs": set(), "tar": set()}
+    for _ in range(2):
+        new = place.new_folder()
+        make_venv(place, new, find_python(place, new), Wanted("tiny", (), (wheel,)), say=lambda _: None)
+        settle(place, new, "")
+        assert place.shell('cd /; "$1/env/bin/tiny"', new) == "tiny\n"
+        for kind, found in packed.items():
+            if kind == "tar" or shutil.which("mksquashfs"):
+                found.add(Path(pack(place, new, kind)[0]).read_bytes())
+    assert len(packed["tar"]) == 1
+    assert len(packed["sqfs"]) <= 1

@@ -124,7 +124,7 @@ def _make_venv(
         "source": source.path.name, "python": there.version, "base": there.path, "packages": packages,
     }  # fmt: skip
     say("packing")
-    path, suffix = _pack(place, new, packing)
+    path, suffix = pack(place, new, packing)
     return keep(place, path, name, kind="venv", suffix=suffix, about=about)
 
 
@@ -139,7 +139,7 @@ def _wanted(source: Source, there: Python, into: Path, name: str) -> Wanted:
     return Wanted(name, tuple((mine | locked).values()), wheels, own.check)
 
 
-def _pack(place: Place, new: str, packing: str) -> tuple[str, str]:
+def pack(place: Place, new: str, packing: str) -> tuple[str, str]:
     """Pack ``new/env`` into one file; give its path, and how its name is to end."""
     packing = packing or ("sqfs" if _has(place, "mksquashfs") and _has(place, "unsquashfs") else "tar")
     if packing == "sqfs":
