@@ -71,7 +71,10 @@ swath_unpack() {
       rm -rf "$swath_folder" "$swath_folder.log"
       swath_stop "$swath_place cannot be unpacked to $swath_base on $(hostname) ($swath_told): it is damaged, or there is no room"
     }
-    [ ! -x "$swath_folder/bin/conda-unpack" ] || "$swath_folder/bin/python" "$swath_folder/bin/conda-unpack"
+    if [ -x "$swath_folder/bin/conda-unpack" ]; then
+      "$swath_folder/bin/python" "$swath_folder/bin/conda-unpack" ||
+        swath_stop "$swath_place cannot be made fit for $swath_folder: conda-unpack fails on $(hostname)"
+    fi
     : >"$swath_folder.ready"
   ) 9>"$swath_base/$(basename "$swath_place").lock" || exit 5
   swath_in=$swath_folder
