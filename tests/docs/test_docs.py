@@ -84,6 +84,7 @@ NOT_RUN = {
     "README.md: it sets up the checkout that the tests run in",
     "docs/index.md: it sets up the checkout that the tests run in",
     "docs/quickstart.md: it installs the checkout that the tests run in",
+    "docs/howto/sessions.md: it opens a browser on a cluster",
     "docs/howto/tiles.md: QGIS is a program with windows",
 }
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = ["slurm", "environments"]
+PAGES = ["slurm", "environments", "sessions"]
 
 
 @pytest.mark.parametrize("name", PAGES)

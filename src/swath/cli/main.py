@@ -24,6 +24,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "catalog": ("swath.cli.catalog", "Make, fill, search and export a STAC catalog."),
     "rerun": ("swath.cli.products", "Make a product again and compare every byte."),
     "cite": ("swath.cli.products", "Print how to cite a product and its inputs."),
+    "lab": ("swath.cli.lab", "Start JupyterLab or another app at a site, and open it."),
+    "sessions": ("swath.cli.sessions", "List, open and stop what `swath lab` has started; its logs."),
     "sites": ("swath.cli.sites", "List the places where jobs can run."),
     "env": ("swath.cli.env", "Make, list and push what jobs run in: one file each."),
     "doctor": ("swath.cli.doctor", "Tell what is installed, what is missing, and what the settings are."),
