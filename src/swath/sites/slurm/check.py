@@ -95,7 +95,10 @@ class _Steps:
 
     def submit(self) -> str:
         site = self.site
-        started = launch(site.settings.environment, remote=site.is_remote, binds=(self.path,))
+        settings = site.settings
+        started = launch(
+            settings.environment, remote=site.is_remote, binds=(self.path,), scratch=settings.scratch
+        )
         python = (*started.python, "-c", _PROBE, self.path, self.mark)
         options = [*self.asked.options(), "--output=log.txt"]
         text = batch_script(
