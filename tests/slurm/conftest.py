@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from slurm.images import debian_layer, layer, write_docker
 from slurm.people import Person, laptop_environ, write_items
 from slurm.testbed import Testbed, why_not
 
@@ -101,3 +102,17 @@ def traveller(bed: Testbed, laptop: Path, control: Path, demo: list[dict[str, An
     )
     items = write_items(laptop / "items.json", bed, demo)
     return Person(bed, (), laptop_environ(laptop), laptop, control, items)
+
+
+@pytest.fixture(scope="session")
+def image(running_bed: Testbed, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small Debian as `docker save` writes it; its Python is that of the test bed, and it runs swath."""
+    python = f'#!/bin/sh\nexec {running_bed.python} "$@"\n'.encode()
+    layers = (
+        debian_layer(),
+        layer({"usr/bin/python3": python, "opt/gone": b""}),
+        layer({"opt/.wh.gone": b""}),
+    )
+    # Found by what the image says of its environment: without, this Python does not find its own library.
+    environ = {"PATH": "/usr/bin", "LD_LIBRARY_PATH": f"{running_bed.base}/python/lib"}
+    return write_docker(tmp_path_factory.mktemp("image") / "small.tar", layers, environ)

@@ -189,9 +189,9 @@ def test_an_environment_that_is_not_there_is_named(alice):
         f'[sites.bed]\nfolder = "{alice.control}/home/site"\nenvironment = "venv:/not/there"\n'
     )
     said = alice.swath("run", "index", *alice.inputs(), "--on", "bed", "--retries", "0", code=5)
-    assert "its environment is not there" in said.err
+    assert "environment: /not/there is not there on n" in said.err
     said = alice.swath("sites", "check", "bed", code=5)
-    assert "swath does not run there" in said.out
+    assert "/not/there is not there on n" in said.out
     assert "sites add NAME --install" in said.out
 
 

@@ -39,6 +39,7 @@ CPUS, MEMORY_MB = 4, 4000
 PACKAGES = (
     "slurmctld", "slurmd", "slurmdbd", "slurm-client", "slurm-wlm-basic-plugins", "slurm-wlm-mysql-plugin",
     "munge", "mariadb-server", "openssh-server", "openssh-client", "iproute2", "faketime",
+    "charliecloud", "squashfs-tools",
 )  # fmt: skip
 
 
@@ -259,11 +260,17 @@ class Testbed:
         tmp.mkdir(parents=True, exist_ok=True)
         tmp.chmod(0o1777)
         binds = {
-            self.base / "etc/passwd": "/etc/passwd", self.base / "etc/group": "/etc/group",
-            self.base / "etc/hosts": "/etc/hosts", Path(sys.base_prefix): self.base / "python",
-            self._packages(): self.base / "site-packages", PLUGIN: self.base / "plugin",
-            ROOT / "src": self.base / "src", tmp: "/tmp",
-        }  # fmt: skip
+            self.base / "etc/passwd": "/etc/passwd",
+            self.base / "etc/group": "/etc/group",
+            self.base / "etc/hosts": "/etc/hosts",
+            Path(sys.base_prefix): self.base / "python",
+            self._packages(): self.base / "site-packages",
+            PLUGIN: self.base / "plugin",
+            ROOT / "src": self.base / "src",
+            tmp: "/tmp",
+        }
+        if Path("/dev/fuse").exists():  # users may mount images on real clusters, as Debian has it
+            binds[self.base / "etc/fuse"] = "/dev/fuse"  # fmt: skip
         mounts = "\n".join(f"mount --bind '{source}' '{target}'" for source, target in binds.items())
         if closed := _closed_folder(Path(sys.base_prefix)):  # the Python looks there for its library
             mounts += f"""
@@ -505,6 +512,8 @@ class Testbed:
                 (etc / name).chmod(0o600)
         for number in (0, 1):  # a graphics card for Slurm is a character device that it can count
             os.mknod(etc / f"card{number}", 0o20666, os.makedev(1, 3))
+        os.mknod(etc / "fuse", 0o20666, os.makedev(10, 229))
+        (etc / "fuse").chmod(0o666)
         run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(etc / "hostkey"))
 
 

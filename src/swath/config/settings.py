@@ -15,6 +15,8 @@ from swath.config.sizes import parse_size
 from swath.model import InputError, NotFoundError, unknown
 
 PREFIX = "SWATH_"
+_OTHERS = ("SWATH_SITE_CONFIG", "SWATH_ENVIRONMENT", "SWATH_NATIVE")
+"""Variables that are no settings: where a file is, what a script says of itself, which loops to take."""
 FILE_NAME = "swath.toml"
 
 
@@ -194,7 +196,7 @@ def _read_toml(path: Path) -> dict[str, Any]:
 def _from_environ(environ: dict[str, str]) -> dict[str, Any]:
     tree: dict[str, Any] = {}
     for name, text in sorted(environ.items()):
-        if not name.startswith(PREFIX) or name == "SWATH_SITE_CONFIG":
+        if not name.startswith(PREFIX) or name in _OTHERS:
             continue
         *parents, last = name.removeprefix(PREFIX).split("__")
         at = tree

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from swath.catalog.hrefs import absolute_href
+from swath.jobs.prepare import environment
 from swath.jobs.units import PROVENANCE, SKIPPED, TABLE_PART, lineage_of
 from swath.model import JobFailedError, format_instant, parse_instant
 from swath.products import merge_cog, write_crate, write_mosaic, write_table
@@ -58,15 +59,16 @@ def finish(folder: JobFolder) -> None:
     write_json(folder.results / "collection.json", own)
     version, finished = folder.job["process_version"], format_instant(dt.datetime.now(dt.UTC))
     job = {**folder.job, "version": version, "started": folder.job["created"], "finished": finished}
-    versions = _versions(job["environment"])
+    versions = _versions(environment())  # of where it ran, which may not be where it was planned
     write_crate(folder.path, job=job, items=folder.items, results=items, environment=versions)
     write_json(folder.catalog_file, _catalog(folder))
     collection["links"] = _absolute_links(collection, folder.results / "collection.json")
     folder.finished = (collection, items)
 
 
-def _versions(environment: dict[str, Any]) -> dict[str, Any]:
-    return {"python": environment["python"], "gdal": environment["gdal"], **environment["packages"]}
+def _versions(about: dict[str, Any]) -> dict[str, Any]:
+    own = {key: about[key] for key in ("python", "gdal", "environment")}
+    return {**own, **about["packages"]}
 
 
 def _item_paths(folder: JobFolder) -> list[str]:

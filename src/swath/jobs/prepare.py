@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
+import os
 import platform
 import secrets
 import shlex
@@ -239,7 +240,7 @@ def _describe(
 
 @cache
 def environment() -> dict[str, Any]:
-    """Tell what a job runs with: Python, platform, and the packages that decide about numbers."""
+    """Tell what a job runs with: Python, platform, environment, packages that decide about numbers."""
     import rasterio
 
     packages = {}
@@ -251,6 +252,7 @@ def environment() -> dict[str, Any]:
     return {
         "python": platform.python_version(), "platform": platform.platform(), "machine": platform.machine(),
         "swath": __version__, "gdal": rasterio.__gdal_version__, "packages": packages,
+        "environment": os.environ.get("SWATH_ENVIRONMENT", "own"),
     }  # fmt: skip
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from swath.jobs.on_cluster import write_order
+from swath.jobs.prepare import local_files
 from swath.jobs.work import memory_for
 from swath.sites.environments import launch
 from swath.sites.slurm import batch_script
@@ -39,6 +40,8 @@ class Batch:
     """What ``job.json`` says."""
     site: SiteSettings
     """What the settings say of the site."""
+    items: Sequence[dict[str, Any]] = ()
+    """What it reads: a container has to see the folders of their files."""
 
     def options(self) -> list[str]:
         """Give the options that stand in the script."""
@@ -76,7 +79,8 @@ def write_script(batch: Batch, folder: JobFolder, site: SlurmSite) -> str:
 def script_of(batch: Batch, *, remote: bool) -> str:
     """Write the batch script."""
     record = batch.record
-    started = launch(batch.site.environment, remote=remote, binds=(record.folder,))
+    binds = (record.folder, *local_files(batch.items))
+    started = launch(batch.site.environment, remote=remote, binds=binds, scratch=batch.site.scratch)
     units = f"{record.tasks} task{'s' * (record.tasks > 1)}"
     if record.workers:
         units = f"{record.workers} workers, and this task, which submits and feeds them"

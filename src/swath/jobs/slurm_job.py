@@ -86,7 +86,7 @@ class SlurmJob(Job):
     def _submit(self, tasks: Sequence[int], *, message: str = "submitted") -> JobStatus:
         """Submit some tasks; who is killed on the way has left the name under which Slurm has them."""
         site, number = self.site, len(self.record.submissions) + 1
-        batch = Batch(self.record, tuple(tasks), self.folder.job, site.settings)
+        batch = Batch(self.record, tuple(tasks), self.folder.job, site.settings, self.folder.items)
         name = f"{self.id}.{number}"
         self.record = replace(
             self.record, submitter=own_handle(),

@@ -57,7 +57,7 @@ def draft(request: Request, settings: Settings, **wanted: Any) -> tuple[Planned,
     """
     planned, record = outline(request, settings, **wanted)
     site = open_site(record.site, settings)
-    batch = Batch(record, tuple(range(record.tasks)), planned.job, site.settings)
+    batch = Batch(record, tuple(range(record.tasks)), planned.job, site.settings, planned.items)
     return planned, script_of(batch, remote=site.is_remote)
 
 
@@ -104,6 +104,7 @@ def outline(
             raise InputError("tasks: units go to tasks or to workers", fix="leave --tasks or --workers out")
     launch(site.settings.environment, remote=site.is_remote)
     planned = plan(replace(request, files_here=not site.is_remote), settings)
+    planned.job["environment"] = {**planned.job["environment"], "environment": site.settings.environment}
     if site.is_remote:
         refuse_missing(site.missing(local_files(planned.items)), skip_bad=request.skip_bad)
     units = len(planned.work.units)

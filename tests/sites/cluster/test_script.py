@@ -28,8 +28,8 @@ def order_of(environment):
         ("venv:/env", "/env/bin/python -m"),
         ("conda:/env", "/env/bin/python -m"),
         ("module:python/3.12", "python3 -m"),
-        ("charliecloud:/img", "'--bind=/shared/it'\"'\"'s one:/shared/it'\"'\"'s one' /img -- python3 -m"),
-        ("apptainer:/img.sif", "'--bind=/shared/it'\"'\"'s one' /img.sif python3 -m"),
+        ("charliecloud:/img", '"$IMAGE_THERE" -- python3 -m'),
+        ("apptainer:/img.sif", '"$PWD" /img.sif python3 -m'),
     ],
 )
 def test_workers_run_in_every_kind_of_environment(environment, python):

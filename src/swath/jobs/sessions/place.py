@@ -139,7 +139,8 @@ class SlurmPlace:
     def launch(self) -> Launch:
         """See `Place.launch`."""
         settings = self.site.settings
-        return launch(settings.environment, remote=self.site.is_remote, binds=(self.site.folder(),))
+        binds = (self.site.folder(),)
+        return launch(settings.environment, remote=self.site.is_remote, binds=binds, scratch=settings.scratch)
 
     def options(self, asked: SlurmResources, defaults: dict[str, object]) -> list[str]:
         """See `Place.options`."""

@@ -57,7 +57,7 @@ def worker_script(order: Order, *, remote: bool) -> str:
         True where the site does not see the environment of whoever writes it.
     """
     site = SiteSettings(**order.settings)
-    started = launch(site.environment, remote=remote, binds=(order.folder,))
+    started = launch(site.environment, remote=remote, binds=(order.folder,), scratch=site.scratch)
     return batch_script(
         about=(f"A worker of the Dask cluster {order.name}; ends when its scheduler has gone.",),
         options=[*order.resources.options(), "--no-requeue", "--output=logs/%A_%a.txt"],
@@ -69,7 +69,7 @@ def worker_script(order: Order, *, remote: bool) -> str:
 def scheduler_script(order: Order, asked: SlurmResources, *, remote: bool) -> str:
     """Write the script of a scheduler that is a job of its own."""
     site = SiteSettings(**order.settings)
-    started = launch(site.environment, remote=remote, binds=(order.folder,))
+    started = launch(site.environment, remote=remote, binds=(order.folder,), scratch=site.scratch)
     return batch_script(
         about=(f"The scheduler of the Dask cluster {order.name}; submits its workers.",),
         options=[*asked.options(), "--no-requeue", "--output=logs/scheduler.txt"],

@@ -7,8 +7,8 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from swath.model import SwathError
-from swath.sites.environments import launch
+from swath.model import SiteError, SwathError
+from swath.sites.environments import REFUSED, launch
 from swath.sites.slurm.script import batch_script
 
 if TYPE_CHECKING:
@@ -95,7 +95,10 @@ class _Steps:
 
     def submit(self) -> str:
         site = self.site
-        started = launch(site.settings.environment, remote=site.is_remote, binds=(self.path,))
+        settings = site.settings
+        started = launch(
+            settings.environment, remote=site.is_remote, binds=(self.path,), scratch=settings.scratch
+        )
         python = (*started.python, "-c", _PROBE, self.path, self.mark)
         options = [*self.asked.options(), "--output=log.txt"]
         text = batch_script(
@@ -147,9 +150,19 @@ class _Steps:
             except FileNotFoundError:
                 tasks = self.site.look([self.job], fresh=True).get(self.job, [])
                 if tasks and tasks[0].has_ended:
+                    if told := self._refused():
+                        raise SiteError(f"environment: {told}", fix=_ANOTHER) from None
                     raise _WrongError(f"the job {tasks[0].words()} and left no {name}") from None
             time.sleep(_POLL_S)
         raise _WrongError(f"the job runs, and {self.path}/{name} does not appear on the login node")
+
+    def _refused(self) -> str:
+        """Give what the job's script has said of its environment before it ended."""
+        try:
+            lines = self.site.transport.read(f"{self.path}/log.txt").decode(errors="replace").splitlines()
+        except OSError:
+            return ""
+        return next((each.removeprefix(REFUSED) for each in lines if each.startswith(REFUSED)), "")
 
     def clean_up(self) -> None:
         """End the job and delete its folder, as far as that works."""
@@ -162,6 +175,7 @@ class _Steps:
             return
 
 
+_ANOTHER = "install swath there: swath sites add NAME --install, or set another environment"
 _STEPS = (
     ("connect", "look whether `ssh` comes there by itself"),
     ("folder", "choose another folder in the site's settings"),
