@@ -20,6 +20,7 @@ collect_ignore = ["plugin"]
 """Its process is for jobs on the bed; importing it would register it here."""
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist looks for groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Give all tests of the bed to one worker, one after the other: they switch its hosts off."""
     here = Path(__file__).parent
