@@ -188,6 +188,10 @@ class Testbed:
             with contextlib.suppress(OSError, ValueError):
                 os.kill(int((self.base / each).read_text()), signal.SIGKILL)
         for host in HOSTS:
+            for pid in run("ip", "netns", "pids", self._space(host), check=False).split():
+                with contextlib.suppress(ProcessLookupError):  # one of a start that was broken off
+                    os.kill(int(pid), signal.SIGKILL)
+            run("ip", "link", "delete", self._cable(host), check=False)
             run("ip", "netns", "delete", self._space(host), check=False)
         run("ip", "link", "delete", self.bridge, check=False)
         run("umount", "--lazy", str(self.small), check=False)
