@@ -19,14 +19,16 @@ demo: setup ## The main job on real data: pictures and products in swath-demo/.
 	@SWATH_HOME=$(CURDIR)/swath-demo/home $(BIN)/swath demo --output swath-demo
 
 test: setup ## All tests.
-	$(BIN)/pytest -n auto --dist loadgroup $(PYTEST_ARGS)
+	$(BIN)/pytest -n auto -m "not slurm" $(PYTEST_ARGS)
+	$(BIN)/pytest -m slurm $(PYTEST_ARGS)
 
 check: setup ## What must hold before a commit: style, types, layers, tests.
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest -n auto --dist loadgroup -q $(PYTEST_ARGS)
+	$(BIN)/pytest -n auto -q -m "not slurm" $(PYTEST_ARGS)
+	$(BIN)/pytest -q -m slurm $(PYTEST_ARGS)
 
 format: setup ## Write the code as the style wants it.
 	$(BIN)/ruff format

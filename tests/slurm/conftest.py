@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import shutil
 from pathlib import Path
@@ -20,21 +21,22 @@ collect_ignore = ["plugin"]
 """Its process is for jobs on the bed; importing it would register it here."""
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist looks for groups
+@pytest.hookimpl(tryfirst=True)  # before -m looks for them
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give all tests of the bed to one worker, one after the other: they switch its hosts off."""
+    """Mark all tests of the bed."""
     here = Path(__file__).parent
     for each in items:
         if each.path.is_relative_to(here):
-            each.add_marker(pytest.mark.xdist_group("slurm"))
             each.add_marker(pytest.mark.slurm)
 
 
 @pytest.fixture(scope="session")
 def running_bed() -> Iterator[Testbed]:
-    """A test bed that runs; its tests are one xdist group, so that no other test switches its hosts off."""
+    """A test bed that runs, for tests that come one after the other: they switch its hosts off."""
     if reason := why_not():
         pytest.skip(f"Slurm: {reason}")
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        pytest.skip("Slurm: its tests cannot run side by side; run them without -n, as make test does")
     bed = Testbed.of()
     started = bed.start()
     yield bed
