@@ -42,7 +42,9 @@ def start_script(bed, text):
     """Start Python as alice on the login node."""
     path = bed.shared / f"script{time.monotonic_ns()}.py"
     body = text.strip("\n").replace("\n", "\n    ")
-    path.write_text(f'import os, sys, time\nimport swath\nif __name__ == "__main__":\n    {body}\n')
+    # Who is started in the background of a shell ignores Ctrl-C, and so would this.
+    head = "import os, signal, sys, time\nimport swath\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    path.write_text(f'{head}if __name__ == "__main__":\n    {body}\n')
     return subprocess.Popen(
         bed.command("alice", bed.python, "-u", str(path)),
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
