@@ -43,7 +43,8 @@ def start_script(bed, text):
     path = bed.shared / f"script{time.monotonic_ns()}.py"
     body = text.strip("\n").replace("\n", "\n    ")
     # Who is started in the background of a shell ignores Ctrl-C, and so would this.
-    head = "import os, signal, sys, time\nimport swath\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    head = "import os, signal, sys, time\nimport swath\n"
+    head += "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
     path.write_text(f'{head}if __name__ == "__main__":\n    {body}\n')
     return subprocess.Popen(
         bed.command("alice", bed.python, "-u", str(path)),

@@ -51,7 +51,7 @@ def test_a_task_that_is_warned_of_its_end_goes_back_into_the_queue_by_itself(ali
 
 def test_a_node_that_loses_its_power_costs_its_unit_and_no_more(alice, waits):
     job = alice.submit("waiting", "--on", "bed", "--tasks", "3", "--cpus", "3", **waits)
-    begun = hosts(alice.wait_begun(3))
+    begun = hosts(alice.wait_begun(4))  # one task does two units side by side
     victim = begun["x001y000"]
     alice.bed.power_off(victim)
     alice.bed.on("ctl", "scontrol", "update", f"nodename={victim}", "state=down", "reason=test")
