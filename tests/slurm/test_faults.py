@@ -131,11 +131,12 @@ def test_a_job_that_the_queue_has_forgotten_is_found_in_the_accounting(alice, wa
     wait_until(
         "its end", lambda: "CANCELLED" in alice.run("sacct", "-n", "-X", "-j", number, "-o", "state").out
     )
-    alice.bed.stop_daemon("slurmctld")
-    alice.bed.start_daemon("slurmctld", "-c")  # it forgets all jobs, as it does after some minutes
-    wait_until("idle nodes", alice.bed.is_ready)
-    assert "Invalid job id" in alice.run("squeue", "-j", number).err
-    told = alice.ended(job)
+    alice.bed.forget_jobs_after(2)
+    try:
+        wait_until("purge", lambda: "Invalid job id" in alice.run("squeue", "-j", number).err, 120)
+        told = alice.ended(job)
+    finally:
+        alice.bed.forget_jobs_after(300)
     assert told["state"] == "failed"
     assert "it was cancelled on the cluster" in told["message"]
 

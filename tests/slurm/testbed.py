@@ -15,6 +15,7 @@ import contextlib
 import fcntl
 import hashlib
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -356,18 +357,24 @@ class Testbed:
             )  # fmt: skip
         _SPAWNED.append(process)
 
-    def start_daemon(self, name: str, *options: str) -> None:
+    def start_daemon(self, name: str) -> None:
         """Start slurmctld or slurmdbd, where it does not run, and wait until it answers."""
         if not self._listens("ctl", name):
-            extra = options or (("-i",) if name == "slurmctld" else ())
+            extra = ("-i",) if name == "slurmctld" else ()
             self._spawn("ctl", f"/usr/sbin/{name}", "-D", *extra, user="slurm")
         probe = {"slurmctld": ("scontrol", "ping"), "slurmdbd": ("sacctmgr", "-n", "list", "cluster")}[name]
         wait_until(name, lambda: "DOWN" not in self.on("ctl", *probe))
 
     def stop_daemon(self, name: str) -> None:
-        """Kill slurmctld or slurmdbd."""
-        self.on("ctl", "pkill", "-KILL", "-x", name, check=False)
-        wait_until(f"{name} ended", lambda: not self._listens("ctl", name), 10)
+        """End slurmctld or slurmdbd; asked, since one that is killed forgets which ids it has given."""
+        self.on("ctl", "pkill", "-TERM", "-x", name, check=False)
+        wait_until(f"{name} ended", lambda: not self._listens("ctl", name), 60)
+
+    def forget_jobs_after(self, seconds: int) -> None:
+        """Let slurmctld purge jobs so long after their end."""
+        line = re.sub(r"MinJobAge=\d+", f"MinJobAge={seconds}", self.conf.read_text())
+        self.conf.write_text(line)
+        self.on("ctl", "scontrol", "reconfigure")
 
     def _start_slurmd(self, node: str) -> None:
         (self.base / "spool" / node).mkdir(parents=True, exist_ok=True)
