@@ -6,6 +6,7 @@ import contextlib
 import datetime as dt
 import os
 import shutil
+import time
 from collections import defaultdict
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -33,6 +34,10 @@ _ACCOUNTING_S = 60.0
 
 _SIZES = 'cd "$1" && for f in log*.txt; do [ -f "$f" ] && echo $(wc -c <"$f") "$f"; done; :'
 _TAILS = 'cd "$1" && shift && while [ $# -gt 0 ]; do tail -c +"$2" "$1"; printf "\\0"; shift 2; done'
+
+
+_EXIT_S = 8.0
+"""How long to wait for the exit code of a job that has failed."""
 
 
 class SlurmJob(Job):
@@ -157,7 +162,15 @@ class SlurmJob(Job):
             if replace(status, updated=row.updated) != row:
                 self.store.put(status, self.folder.job["inputs"])
             return status
-        return self._ended(found.get(last.job, []))
+        return self._ended(self._told_in_full(last.job, found.get(last.job, [])))
+
+    def _told_in_full(self, job: str, tasks: list[Task]) -> list[Task]:
+        """Give the accounting some seconds to say how a job failed: the queue tells that alone."""
+        until = time.monotonic() + _EXIT_S
+        while time.monotonic() < until and not all(each.is_told for each in tasks):
+            time.sleep(0.5)
+            tasks = self.site.look([job]).get(job, tasks)
+        return tasks
 
     def _look_for(self, row: JobStatus, last: Submission | None) -> JobStatus:
         """Look for a batch job whose submission was not seen to end."""

@@ -150,7 +150,9 @@ class SlurmSite:
                     raise
                 told = {}  # the queue still knows how they ended, but for the exit code
             self._ended |= {
-                job: tasks for job, tasks in told.items() if all(each.has_ended for each in tasks)
+                job: tasks
+                for job, tasks in told.items()
+                if all(each.has_ended and each.is_told for each in tasks)
             }
         return {
             each: self._ended.get(each) or self._queue[each]

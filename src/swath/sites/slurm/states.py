@@ -87,6 +87,11 @@ class Task:
         return not (self.waits or self.runs)
 
     @property
+    def is_told(self) -> bool:
+        """False where it has failed and nobody says yet with which exit code."""
+        return self.state != "FAILED" or bool(self.exit_code or self.signal)
+
+    @property
     def lost(self) -> bool:
         """True when it ended by no fault of its own."""
         return self.state in LOST
