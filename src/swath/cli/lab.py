@@ -13,6 +13,7 @@ import typer
 
 from swath.cli.edge import JsonOption, emit_json, program, read_settings, say
 from swath.cli.run import parse_assignments
+from swath.cli.slurm_options import SLURM, AccountOption, PartitionOption, QosOption, SlurmOption
 from swath.model import InputError, JobFailedError
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from swath.jobs.sessions.door import Door
     from swath.jobs.sessions.tunnel import Tunnel
 
-_SLURM = "At a Slurm site"
 PortOption = Annotated[int, typer.Option(min=0, max=65535, help="Port of this machine; 0: any that is free.")]
 BrowserOption = Annotated[bool, typer.Option("--browser/--no-browser", help="Open the browser.")]
 
@@ -47,19 +47,16 @@ def lab(
     detach: Annotated[bool, typer.Option("--detach", help="Submit it, print its name and return.")] = False,
     browser: BrowserOption = True,
     port: PortOption = 0,
-    partition: Annotated[str, typer.Option(help="Slurm: partition.", rich_help_panel=_SLURM)] = "",
-    account: Annotated[str, typer.Option(help="Slurm: account.", rich_help_panel=_SLURM)] = "",
-    qos: Annotated[str, typer.Option(help="Slurm: quality of service.", rich_help_panel=_SLURM)] = "",
+    partition: PartitionOption = "",
+    account: AccountOption = "",
+    qos: QosOption = "",
     time: Annotated[
-        str, typer.Option(help="Slurm: longest time, such as 04:00:00.", rich_help_panel=_SLURM)
+        str, typer.Option(help="Slurm: longest time, such as 04:00:00.", rich_help_panel=SLURM)
     ] = "",
-    cpus: Annotated[int, typer.Option(min=0, help="Slurm: CPUs.", rich_help_panel=_SLURM)] = 0,
-    mem: Annotated[str, typer.Option(help="Slurm: memory, such as 8GB.", rich_help_panel=_SLURM)] = "",
-    gpus: Annotated[int, typer.Option(min=0, help="Slurm: GPUs.", rich_help_panel=_SLURM)] = 0,
-    slurm: Annotated[
-        list[str] | None,
-        typer.Option(metavar="OPTION", help="Slurm: any option of sbatch.", rich_help_panel=_SLURM),
-    ] = None,
+    cpus: Annotated[int, typer.Option(min=0, help="Slurm: CPUs.", rich_help_panel=SLURM)] = 0,
+    mem: Annotated[str, typer.Option(help="Slurm: memory, such as 8GB.", rich_help_panel=SLURM)] = "",
+    gpus: Annotated[int, typer.Option(min=0, help="Slurm: GPUs.", rich_help_panel=SLURM)] = 0,
+    slurm: SlurmOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Start an app at a site, and open it in the browser: JupyterLab unless told otherwise.

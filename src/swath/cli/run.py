@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from swath.cli.edge import JsonOption, emit_json, program, read_settings, say
+from swath.cli.slurm_options import SLURM, AccountOption, PartitionOption, QosOption, SlurmOption
 from swath.model import InputError, NotFoundError
 
 if TYPE_CHECKING:
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from swath.config import Settings
     from swath.jobs import Job, Planned, Request
 
-_SLURM = "At a Slurm site"
 
 app = typer.Typer(add_completion=False)
 
@@ -99,35 +99,32 @@ def run(
         list[str] | None,
         typer.Option("--map", metavar="NAME=VALUES", help="A job for each value: JSON list, or a,b,c."),
     ] = None,
-    partition: Annotated[str, typer.Option(help="Slurm: partition.", rich_help_panel=_SLURM)] = "",
-    account: Annotated[str, typer.Option(help="Slurm: account.", rich_help_panel=_SLURM)] = "",
-    qos: Annotated[str, typer.Option(help="Slurm: quality of service.", rich_help_panel=_SLURM)] = "",
+    partition: PartitionOption = "",
+    account: AccountOption = "",
+    qos: QosOption = "",
     time: Annotated[
-        str, typer.Option(help="Slurm: longest time of a task, such as 02:00:00.", rich_help_panel=_SLURM)
+        str, typer.Option(help="Slurm: longest time of a task, such as 02:00:00.", rich_help_panel=SLURM)
     ] = "",
-    cpus: Annotated[int, typer.Option(min=0, help="Slurm: CPUs of a task.", rich_help_panel=_SLURM)] = 0,
+    cpus: Annotated[int, typer.Option(min=0, help="Slurm: CPUs of a task.", rich_help_panel=SLURM)] = 0,
     mem: Annotated[
-        str, typer.Option(help="Slurm: memory of a task, such as 8GB.", rich_help_panel=_SLURM)
+        str, typer.Option(help="Slurm: memory of a task, such as 8GB.", rich_help_panel=SLURM)
     ] = "",
-    gpus: Annotated[int, typer.Option(min=0, help="Slurm: GPUs of a task.", rich_help_panel=_SLURM)] = 0,
-    nodes: Annotated[int, typer.Option(min=0, help="Slurm: nodes of a task.", rich_help_panel=_SLURM)] = 0,
-    slurm: Annotated[
-        list[str] | None,
-        typer.Option(metavar="OPTION", help="Slurm: any option of sbatch.", rich_help_panel=_SLURM),
-    ] = None,
+    gpus: Annotated[int, typer.Option(min=0, help="Slurm: GPUs of a task.", rich_help_panel=SLURM)] = 0,
+    nodes: Annotated[int, typer.Option(min=0, help="Slurm: nodes of a task.", rich_help_panel=SLURM)] = 0,
+    slurm: SlurmOption = None,
     tasks: Annotated[
-        int, typer.Option(min=0, help="Slurm: tasks to deal the units to.", rich_help_panel=_SLURM)
+        int, typer.Option(min=0, help="Slurm: tasks to deal the units to.", rich_help_panel=SLURM)
     ] = 0,
     at_once: Annotated[
-        int | None, typer.Option(min=0, help="Slurm: tasks that may run at once.", rich_help_panel=_SLURM)
+        int | None, typer.Option(min=0, help="Slurm: tasks that may run at once.", rich_help_panel=SLURM)
     ] = None,
     retries: Annotated[
         int | None,
-        typer.Option(min=0, help="Slurm: new attempts after lost nodes or time.", rich_help_panel=_SLURM),
+        typer.Option(min=0, help="Slurm: new attempts after lost nodes or time.", rich_help_panel=SLURM),
     ] = None,
     after: Annotated[
         str,
-        typer.Option(metavar="JOB", help="Slurm: begin when this job has succeeded.", rich_help_panel=_SLURM),
+        typer.Option(metavar="JOB", help="Slurm: begin when this job has succeeded.", rich_help_panel=SLURM),
     ] = "",
     as_json: JsonOption = False,
     show_help: Annotated[bool, typer.Option("--help", help="Show this; with a process, its inputs.")] = False,

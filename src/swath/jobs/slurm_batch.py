@@ -59,10 +59,6 @@ class Batch:
             options += [f"--dependency=afterok:{self.record.after}", "--kill-on-invalid-dep=yes"]
         return options
 
-    def line_options(self) -> list[str]:
-        """Give the options that stand on sbatch's command line and not in the script: none so far."""
-        return []
-
 
 def write_script(batch: Batch, folder: JobFolder, site: SlurmSite) -> str:
     """Write the batch script into the job folder at the site; give its path there."""

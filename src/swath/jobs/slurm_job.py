@@ -101,7 +101,7 @@ class SlurmJob(Job):
         self._tell(JobState.ACCEPTED, "being submitted")
         try:
             script = write_script(batch, self.folder, site)
-            job = site.submit(name, script, self.record.folder, *batch.line_options())
+            job = site.submit(name, script, self.record.folder)
         except SwathError:
             self.record = replace(self.record, submitter="", submissions=self.record.submissions[:-1])
             write_record(self.folder, self.record)
@@ -146,10 +146,8 @@ class SlurmJob(Job):
         seen = self._folder_seen()
         if not seen.exists:
             return self._failed(f"its folder {self.record.folder!r} at {self.record.site} is gone", seen)
-        if seen.status and seen.status.get("state") == JobState.SUCCESSFUL:
-            return self._succeeded(seen)
-        if seen.notes:
-            return self._failed_itself(seen)
+        if told := self._told_by(seen):
+            return told
         jobs = self.record.jobs
         found = self.site.look(jobs)
         tasks = [each for job in jobs for each in found.get(job, ())]
@@ -163,6 +161,12 @@ class SlurmJob(Job):
                 self.store.put(status, self.folder.job["inputs"])
             return status
         return self._ended(self._told_in_full(last.job, found.get(last.job, [])))
+
+    def _told_by(self, seen: FolderSeen) -> JobStatus | None:
+        """Take the end that the folder tells of; None where it tells of none."""
+        if seen.status and seen.status.get("state") == JobState.SUCCESSFUL:
+            return self._succeeded(seen)
+        return self._failed_itself(seen) if seen.notes else None
 
     def _told_in_full(self, job: str, tasks: list[Task]) -> list[Task]:
         """Give the accounting some seconds to say how a job failed: the queue tells that alone."""
@@ -203,10 +207,8 @@ class SlurmJob(Job):
     def _ended(self, tasks: Sequence[Task]) -> JobStatus:
         """Tell why a batch job ended without its results, or submit again what it has lost."""
         seen = self._folder_seen()  # the last task may have finished the job between the two looks
-        if seen.status and seen.status.get("state") == JobState.SUCCESSFUL:
-            return self._succeeded(seen)
-        if seen.notes:
-            return self._failed_itself(seen)
+        if told := self._told_by(seen):
+            return told
         missing = deal(list(self.folder.units), seen.names, self.record.tasks)
         lost = [each for each in tasks if each.lost]
         broken = [each for each in tasks if not each.lost and each.state != "COMPLETED"]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING, Any
 
+from swath.sites.self_signed import self_signed
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -24,29 +26,11 @@ def make_certificate() -> dict[str, bytes]:
         very second on: a node whose clock is slow would refuse it, so this one is valid since yesterday.
     """
     from cryptography import x509
-    from cryptography.hazmat.primitives import hashes, serialization
-    from cryptography.hazmat.primitives.asymmetric import ec
 
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.oid.NameOID.COMMON_NAME, "swath-cluster")])
-    now = dt.datetime.now(dt.UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - _SKEW)
-        .not_valid_after(now + _VALID)
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("swath-cluster")]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    plain = serialization.NoEncryption()
-    form = serialization.PrivateFormat.PKCS8
-    return {
-        CERTIFICATE: certificate.public_bytes(serialization.Encoding.PEM),
-        KEY: key.private_bytes(serialization.Encoding.PEM, form, plain),
-    }
+    name = "swath-cluster"
+    alternatives = x509.SubjectAlternativeName([x509.DNSName(name)])
+    certificate, key = self_signed(name, alternatives, critical=False, before=_SKEW, after=_VALID)
+    return {CERTIFICATE: certificate, KEY: key}
 
 
 def read_security(folder: Path) -> Any:

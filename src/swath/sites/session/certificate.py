@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
+
+from swath.sites.self_signed import self_signed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,24 +36,9 @@ def make_certificate(name: str) -> Certificate:
     >>> make_certificate("jupyterlab-3f9a2c").public.splitlines()[0]
     '-----BEGIN CERTIFICATE-----'
     """
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name[:64])])
-    now = dt.datetime.now(dt.UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(subject)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - _BEFORE)
-        .not_valid_after(now + _AFTER)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    return Certificate(made.public_bytes(serialization.Encoding.PEM).decode(), private)
+    authority = x509.BasicConstraints(ca=True, path_length=0)
+    public, private = self_signed(name[:64], authority, critical=True, before=_BEFORE, after=_AFTER)
+    return Certificate(public.decode(), private)
 
 
 def server_context(certificate: Certificate, folder: Path) -> ssl.SSLContext:
