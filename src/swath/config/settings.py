@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validat
 
 from swath.config.sites import SiteSettings, first_unknown
 from swath.config.sizes import parse_size
+from swath.config.stores import StoreSettings, check_store_name
 from swath.model import InputError, NotFoundError, unknown
 
 PREFIX = "SWATH_"
@@ -64,6 +65,19 @@ class Settings(BaseModel):
         default_factory=dict,
         description="Slurm clusters by name, as tables `[sites.NAME]`, which `swath sites add` writes.",
     )
+
+    stores: dict[str, StoreSettings] = Field(
+        default_factory=dict,
+        description="Stores by name, as tables `[stores.NAME]`: S3, WebDAV, dCache, HTTP or folders; "
+        "`NAME:path` is a file in one.",
+    )
+
+    @field_validator("stores")
+    @classmethod
+    def _check_stores(cls, stores: dict[str, StoreSettings]) -> dict[str, StoreSettings]:
+        for name in stores:
+            check_store_name(name)
+        return stores
 
     @field_validator("memory", "unit_memory")
     @classmethod
@@ -144,10 +158,11 @@ class Settings(BaseModel):
         2
         """
         _check_keys(tree, cls, source)
-        sites = tree.get("sites")
-        for name, table in sites.items() if isinstance(sites, dict) else ():
-            if isinstance(table, dict):
-                _check_keys(table, SiteSettings, f"{source}: sites.{name}")
+        for group, model in (("sites", SiteSettings), ("stores", StoreSettings)):
+            tables = tree.get(group)
+            for name, table in tables.items() if isinstance(tables, dict) else ():
+                if isinstance(table, dict):
+                    _check_keys(table, model, f"{source}: {group}.{name}")
         try:
             return cls.model_validate(tree)
         except pydantic.ValidationError as error:

@@ -15,7 +15,7 @@ from swath.jobs.prepare import environment
 from swath.jobs.units import PROVENANCE, SKIPPED, TABLE_PART, lineage_of
 from swath.model import JobFailedError, format_instant, parse_instant
 from swath.products import merge_cog, write_crate, write_mosaic, write_table
-from swath.products.output import write_json
+from swath.storage.whole import write_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -16,7 +16,7 @@ from rasterio import Affine
 
 from swath.model import JobState, JobStatus, NotFoundError, OutputError
 from swath.processes import Unit
-from swath.products.output import write_json
+from swath.storage.whole import write_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -22,7 +22,7 @@ from swath.jobs.folder import JobFolder, refusals
 from swath.jobs.given import read_given_items
 from swath.model import MissingAssetError, NotFoundError, OutputError, format_instant
 from swath.processes import PlanLimits, Process, get_process, parse_inputs
-from swath.products.output import write_bytes, write_json
+from swath.storage.whole import write_bytes, write_json
 from swath.version import __version__
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ import json
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from swath.products.output import write_json
 from swath.sites.slurm.resources import SlurmResources
+from swath.storage.whole import write_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -112,6 +112,24 @@ class SiteError(SwathError, OSError):
     http_status = 502
 
 
+class StoreError(SwathError, OSError):
+    """A store cannot be reached, breaks off, or does not do what it was asked."""
+
+    exit_code = 5
+    http_status = 502
+
+
+class MissingObjectError(NotFoundError, FileNotFoundError):
+    """There is nothing under this key of a store."""
+
+
+class ConflictError(SwathError, FileExistsError):
+    """Something is there already, or has changed since it was looked at."""
+
+    exit_code = 2
+    http_status = 409
+
+
 class JobFailedError(SwathError, RuntimeError):
     """A job ended without its results."""
 

@@ -6,7 +6,7 @@ import os
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from swath.products.output import write_json
+from swath.storage.whole import write_json
 from swath.version import __version__
 
 if TYPE_CHECKING:

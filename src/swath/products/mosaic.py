@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
 from swath.model import InputError
-from swath.products.output import file_name, write_bytes, writing
+from swath.storage.whole import file_name, write_bytes, writing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

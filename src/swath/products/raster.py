@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from swath.products.output import file_name, write_bytes, write_json
+from swath.storage.whole import file_name, write_bytes, write_json
 
 if TYPE_CHECKING:
     import datetime as dt

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from swath.model import format_instant
-from swath.products.output import file_name, write_bytes, write_json, writing
+from swath.storage.whole import file_name, write_bytes, write_json, writing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

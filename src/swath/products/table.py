@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from swath.model import InputError
-from swath.products.output import file_name, write_json, writing
+from swath.storage.whole import file_name, write_json, writing
 
 if TYPE_CHECKING:
     import datetime as dt

@@ -18,11 +18,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from swath.model import SwathError
-from swath.products.output import writing
 from swath.sites.session.app import App, missing_needs
 from swath.sites.session.certificate import make_certificate, server_context
 from swath.sites.session.gate import SECRET_BYTES, listen, password_of, serve_gate
 from swath.sites.session.values import SessionOrder, SessionReport, SessionState
+from swath.storage.whole import writing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -14,7 +14,7 @@ import pytest
 
 from swath.model import OutputError
 from swath.products import merge_cog, mosaic, write_mosaic, write_raster, write_table, write_zarr
-from swath.products.output import file_name, write_bytes, write_json, writing
+from swath.storage.whole import file_name, write_bytes, write_json, writing
 
 
 @contextlib.contextmanager

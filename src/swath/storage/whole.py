@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from swath.model import OutputError
+from swath.model import ConflictError, OutputError, SwathError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,11 +30,20 @@ _SMALL_PARTS = 120
 
 
 @contextlib.contextmanager
-def writing(path: Path) -> Iterator[Path]:
+def writing(path: Path, *, overwrite: bool = True) -> Iterator[Path]:
     """Give a name beside ``path`` to write to; it takes that name when the block ends well.
+
+    Parameters
+    ----------
+    path : Path
+        The final name; its folder is made.
+    overwrite : bool
+        False: a file that is there stays, even one that somebody else wrote meanwhile.
 
     Raises
     ------
+    ConflictError
+        It is there, and may not be replaced.
     OutputError
         The system refuses: no room, no permission, or something else in the way. Nothing is left then
         under the final name that was not there before.
@@ -43,8 +52,15 @@ def writing(path: Path) -> Iterator[Path]:
     part = path.with_name(f".part-{secrets.token_hex(4)}-{path.name}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        if not overwrite and path.exists():
+            raise ConflictError(f"output: {str(path)!r} is there already")
         yield part
-        part.replace(path)
+        if overwrite:
+            part.replace(path)
+        else:
+            _take_name(part, path)
+    except SwathError:
+        raise
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno else error.strerror or str(error)
         raise OutputError(
@@ -55,6 +71,13 @@ def writing(path: Path) -> Iterator[Path]:
             shutil.rmtree(part, ignore_errors=True)
         with contextlib.suppress(OSError):
             part.unlink(missing_ok=True)
+
+
+def _take_name(part: Path, path: Path) -> None:
+    try:
+        os.link(part, path)
+    except FileExistsError as error:
+        raise ConflictError(f"output: {str(path)!r} is there already") from error
 
 
 def write_bytes(path: Path, data: bytes) -> None:

@@ -1,0 +1,227 @@
+"""Requests for bytes by obstore: with the secret that holds now, and failures in our words."""
+
+from __future__ import annotations
+
+import datetime as dt
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from swath.model import InputError, StoreError
+from swath.storage.failures import failure, parse_told
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from swath.storage.address import Root
+    from swath.storage.credentials import Credentials, Secret
+
+_COALESCE = 256 * 1024
+"""Bytes between two ranges that are fetched as one: less than what a request costs on the way."""
+_PIECE = 4 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a server is waited for."""
+
+    connect_s: float = 10.0
+    """Seconds until there is a connection."""
+    silence_s: float = 20.0
+    """Seconds without a byte."""
+    request_s: float = 120.0
+    """Seconds for one request that is answered at once or not at all."""
+    retries: int = 4
+    """Requests after the first, with pauses that double."""
+    retries_s: float = 120.0
+    """Seconds after which no further one begins."""
+
+
+PATIENCE = Patience()
+
+
+def retry_options() -> Any:
+    """Give how often obstore asks again."""
+    return {
+        "max_retries": PATIENCE.retries,
+        "retry_timeout": dt.timedelta(seconds=PATIENCE.retries_s),
+        "backoff": {
+            "init_backoff": dt.timedelta(milliseconds=100),
+            "max_backoff": dt.timedelta(seconds=5),
+            "base": 2,
+        },
+    }
+
+
+def client_options(ca: str = "") -> Any:
+    """Give how obstore connects.
+
+    Parameters
+    ----------
+    ca : str
+        File of certificates to trust besides the usual; empty: none.
+
+    Raises
+    ------
+    InputError
+        There is no such file.
+    """
+    options: Any = {
+        "connect_timeout": dt.timedelta(seconds=PATIENCE.connect_s),
+        "read_timeout": dt.timedelta(seconds=PATIENCE.silence_s),
+        "timeout": dt.timedelta(seconds=PATIENCE.request_s),
+        "allow_http": True,
+    }
+    if ca:
+        options["root_certificate"] = read_ca(ca).read_text(encoding="ascii", errors="replace")
+    return options
+
+
+def read_ca(path: str) -> Path:
+    """Give the file of certificates that the settings name.
+
+    Raises
+    ------
+    InputError
+        It is not there.
+    """
+    file = Path(path).expanduser()
+    if not file.is_file():
+        raise InputError(f"stores: ca: {path!r} is no file", fix="name a file with certificates (PEM)")
+    return file
+
+
+class Client:
+    """A client of a server, made anew when the secret changes.
+
+    Parameters
+    ----------
+    name : str
+        The store's name.
+    root : Root
+        Its root; keys are relative to it.
+    credentials : Credentials, optional
+        Who asks; None: the client finds that out itself.
+    make : callable
+        Makes obstore's store of a secret; it is rooted at the host or bucket.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        root: Root,
+        credentials: Credentials | None,
+        make: Callable[[Secret | None], Any],
+    ) -> None:
+        self.name, self.root, self.credentials = name, root, credentials
+        self._make = make
+        self._lock = threading.Lock()
+        self._made: tuple[Secret | None, Any] | None = None
+
+    def secret(self) -> Secret | None:
+        """Give the secret that holds now."""
+        return self.credentials.secret() if self.credentials else None
+
+    def store(self) -> Any:
+        """Give obstore's store with the secret that holds now."""
+        secret = self.secret()
+        with self._lock:
+            if self._made is None or self._made[0] != secret:
+                self._made = (secret, self._make(secret))
+            return self._made[1]
+
+    def ask(self, function: str, key: str, *more: Any, **arguments: Any) -> Any:
+        """Call a function of obstore for a key; a refused secret is renewed once.
+
+        Raises
+        ------
+        SwathError
+            The server refuses, has no such object, or does not answer.
+        """
+        import obstore
+
+        path = self.path(key)
+        secret = self.secret()
+        try:
+            return getattr(obstore, function)(self.store(), path, *more, **arguments)
+        except Exception as error:
+            told = _told(error)
+            if told.status not in (401, 403) or not (
+                self.credentials and secret and self.credentials.renew(secret)
+            ):
+                raise failure(self.name, self.root.href(key), told.status, told.what) from error
+        try:
+            return getattr(obstore, function)(self.store(), path, *more, **arguments)
+        except Exception as error:
+            told = _told(error)
+            raise failure(self.name, self.root.href(key), told.status, told.what) from error
+
+    def path(self, key: str) -> str:
+        """Give the path of a key below the host or bucket."""
+        return self.root.prefix + "/" + key if self.root.prefix and key else self.root.prefix or key
+
+    def get(self, key: str) -> bytes:
+        """Give all of an object."""
+        found = self.ask("get", key)
+        try:
+            return bytes(found.bytes())
+        except Exception as error:
+            raise self._broken(key, error) from error
+
+    def get_ranges(self, key: str, ranges: Sequence[tuple[int, int]]) -> list[memoryview]:
+        """Give several (offset, count) parts, near ones by one request, all requests in flight at once."""
+        starts, lengths = [each for each, _ in ranges], [each for _, each in ranges]
+        found = self.ask("get_ranges", key, starts=starts, lengths=lengths, coalesce=_COALESCE)
+        if any(len(each) != length for each, length in zip(found, lengths, strict=True)):
+            raise StoreError(
+                f"storage {self.name!r}: {self.root.href(key)}: the server gives fewer bytes than asked for"
+            )
+        return [memoryview(each) for each in found]
+
+    def stream(self, key: str) -> Iterator[memoryview]:
+        """Give an object in pieces."""
+        found = self.ask("get", key)
+        size, got = int(found.meta["size"]), 0
+        try:
+            for piece in found.stream(min_chunk_size=_PIECE):
+                got += len(piece)
+                yield memoryview(piece)
+        except Exception as error:
+            raise self._broken(key, error) from error
+        if got != size:
+            raise StoreError(
+                f"storage {self.name!r}: {self.root.href(key)}: it broke off at {got} of {size} bytes"
+            )
+
+    def _broken(self, key: str, error: Exception) -> Exception:
+        told = _told(error)
+        return failure(self.name, self.root.href(key), told.status, told.what)
+
+
+def _told(error: Exception) -> Any:
+    """Understand what obstore raises; anything else that it is not is raised again."""
+    from obstore.exceptions import BaseError
+
+    if not isinstance(error, (BaseError, OSError, ValueError)):
+        raise error
+    told = parse_told(str(error))
+    return told if told.status else _without_status(error, told)
+
+
+def _without_status(error: Exception, told: Any) -> Any:
+    from dataclasses import replace
+
+    from obstore import exceptions
+
+    kinds = {
+        exceptions.NotFoundError: 404,
+        exceptions.UnauthenticatedError: 401,
+        exceptions.PermissionDeniedError: 403,
+        exceptions.AlreadyExistsError: 412,
+        exceptions.PreconditionError: 412,
+    }
+    for kind, status in kinds.items():
+        if isinstance(error, kind):
+            return replace(told, status=status, what="")
+    return replace(told, status=404, what="") if isinstance(error, FileNotFoundError) else told

@@ -1,0 +1,1 @@
+"""dCache: WebDAV with macaroons, and a REST API that knows of tape."""
