@@ -127,6 +127,7 @@ def seaweedfs(folder: Path) -> Iterator[Server]:
         f"-s3.port={s3}",
         f"-s3.config={config}",
         "-s3.port.iceberg=0",
+        "-s3.port.lance=0",
         f"-metricsPort={metrics}",
     ]
     url = f"http://127.0.0.1:{s3}"

@@ -149,3 +149,11 @@ def stores() -> StoreBook:
         if _book is None:
             _book = StoreBook()
         return _book
+
+
+def forget_stores() -> None:
+    """Forget what is open, so that settings and environment are looked at again."""
+    global _book  # noqa: PLW0603
+    with _book_lock:
+        if _book is not None:
+            _book = StoreBook(_book.named)

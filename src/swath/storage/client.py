@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from swath.model import InputError, StoreError
-from swath.storage.failures import failure, parse_told
+from swath.model import InputError, StoreError, SwathError
+from swath.storage.failures import Told, failure, parse_told
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from swath.storage.address import Root
     from swath.storage.credentials import Credentials, Secret
 
-_COALESCE = 256 * 1024
+COALESCE = 256 * 1024
 """Bytes between two ranges that are fetched as one: less than what a request costs on the way."""
 _PIECE = 4 << 20
 
@@ -131,31 +131,35 @@ class Client:
                 self._made = (secret, self._make(secret))
             return self._made[1]
 
+    def call(self, function: str, key: str, *more: Any, **arguments: Any) -> Any:
+        """Call a function of obstore for a key; errors are its own; a refused secret is renewed once."""
+        import obstore
+
+        path, secret = self.path(key), self.secret()
+        try:
+            return getattr(obstore, function)(self.store(), path, *more, **arguments)
+        except (obstore.exceptions.BaseError, OSError) as error:
+            refused = parse_told(str(error)).status in (401, 403)
+            if not (refused and self.credentials and secret and self.credentials.renew(secret)):
+                raise
+        return getattr(obstore, function)(self.store(), path, *more, **arguments)
+
     def ask(self, function: str, key: str, *more: Any, **arguments: Any) -> Any:
-        """Call a function of obstore for a key; a refused secret is renewed once.
+        """Call a function of obstore for a key.
 
         Raises
         ------
         SwathError
             The server refuses, has no such object, or does not answer.
         """
-        import obstore
+        from obstore.exceptions import BaseError
 
-        path = self.path(key)
-        secret = self.secret()
         try:
-            return getattr(obstore, function)(self.store(), path, *more, **arguments)
-        except Exception as error:
-            told = _told(error)
-            if told.status not in (401, 403) or not (
-                self.credentials and secret and self.credentials.renew(secret)
-            ):
-                raise failure(self.name, self.root.href(key), told.status, told.what) from error
-        try:
-            return getattr(obstore, function)(self.store(), path, *more, **arguments)
-        except Exception as error:
-            told = _told(error)
-            raise failure(self.name, self.root.href(key), told.status, told.what) from error
+            return self.call(function, key, *more, **arguments)
+        except SwathError:
+            raise
+        except (BaseError, OSError) as error:
+            raise self._failure(key, error) from error
 
     def path(self, key: str) -> str:
         """Give the path of a key below the host or bucket."""
@@ -163,16 +167,18 @@ class Client:
 
     def get(self, key: str) -> bytes:
         """Give all of an object."""
+        from obstore.exceptions import BaseError
+
         found = self.ask("get", key)
         try:
             return bytes(found.bytes())
-        except Exception as error:
-            raise self._broken(key, error) from error
+        except (BaseError, OSError) as error:
+            raise self._failure(key, error) from error
 
     def get_ranges(self, key: str, ranges: Sequence[tuple[int, int]]) -> list[memoryview]:
         """Give several (offset, count) parts, near ones by one request, all requests in flight at once."""
         starts, lengths = [each for each, _ in ranges], [each for _, each in ranges]
-        found = self.ask("get_ranges", key, starts=starts, lengths=lengths, coalesce=_COALESCE)
+        found = self.ask("get_ranges", key, starts=starts, lengths=lengths, coalesce=COALESCE)
         if any(len(each) != length for each, length in zip(found, lengths, strict=True)):
             raise StoreError(
                 f"storage {self.name!r}: {self.root.href(key)}: the server gives fewer bytes than asked for"
@@ -181,47 +187,41 @@ class Client:
 
     def stream(self, key: str) -> Iterator[memoryview]:
         """Give an object in pieces."""
+        from obstore.exceptions import BaseError
+
         found = self.ask("get", key)
         size, got = int(found.meta["size"]), 0
         try:
             for piece in found.stream(min_chunk_size=_PIECE):
                 got += len(piece)
                 yield memoryview(piece)
-        except Exception as error:
-            raise self._broken(key, error) from error
+        except (BaseError, OSError) as error:
+            raise self._failure(key, error) from error
         if got != size:
             raise StoreError(
                 f"storage {self.name!r}: {self.root.href(key)}: it broke off at {got} of {size} bytes"
             )
 
-    def _broken(self, key: str, error: Exception) -> Exception:
+    def _failure(self, key: str, error: Exception) -> SwathError:
         told = _told(error)
         return failure(self.name, self.root.href(key), told.status, told.what)
 
 
-def _told(error: Exception) -> Any:
-    """Understand what obstore raises; anything else that it is not is raised again."""
-    from obstore.exceptions import BaseError
-
-    if not isinstance(error, (BaseError, OSError, ValueError)):
-        raise error
-    told = parse_told(str(error))
-    return told if told.status else _without_status(error, told)
-
-
-def _without_status(error: Exception, told: Any) -> Any:
-    from dataclasses import replace
-
+def _told(error: Exception) -> Told:
+    """Understand what obstore raises: by the status, else by the class."""
     from obstore import exceptions
 
+    told = parse_told(str(error))
     kinds = {
         exceptions.NotFoundError: 404,
         exceptions.UnauthenticatedError: 401,
         exceptions.PermissionDeniedError: 403,
         exceptions.AlreadyExistsError: 412,
         exceptions.PreconditionError: 412,
+        FileNotFoundError: 404,
     }
-    for kind, status in kinds.items():
-        if isinstance(error, kind):
-            return replace(told, status=status, what="")
-    return replace(told, status=404, what="") if isinstance(error, FileNotFoundError) else told
+    if not told.status:
+        for kind, status in kinds.items():
+            if isinstance(error, kind):
+                return Told(status, "")
+    return told

@@ -52,6 +52,8 @@ class Told:
     """HTTP status; 0: there was no answer."""
     what: str
     """One clause."""
+    is_broken: bool = False
+    """True where the connection failed: asking again in another way is only more waiting."""
 
 
 def parse_told(message: str) -> Told:
@@ -65,10 +67,12 @@ def parse_told(message: str) -> Told:
     message = " ".join(message.split())
     if found := re.search(r"status code: (\d{3})([\w ]*)", message):
         return Told(int(found[1]), f"the server says {found[1]}{found[2]}".rstrip())
+    if found := re.search(r"code: (AccessDenied|NoSuchBucket|NoSuchKey)\)", message):  # one of many objects
+        return Told(403 if found[1] == "AccessDenied" else 404, "")
     for sign, what in _BROKEN.items():
         if sign in message:
             cause = re.search(r'message: "([^"]*)"', message)
-            return Told(0, what + (f" ({cause[1]})" if cause else ""))
+            return Told(0, what + (f" ({cause[1]})" if cause else ""), is_broken=True)
     return Told(0, message.partition(" Debug source")[0][:300])
 
 

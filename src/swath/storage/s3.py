@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -132,21 +133,18 @@ class S3Store:
 
     def delete(self, keys: Iterable[str]) -> None:
         """Remove objects, many by one request."""
+        for some in itertools.batched(keys, 1000):
+            self._delete([check_key(key) for key in some])
+
+    def _delete(self, keys: Sequence[str]) -> None:
         import obstore
 
-        some: list[str] = []
         try:
-            for key in keys:
-                some.append(self.client.path(check_key(key)))
-                if len(some) == 1000:
-                    obstore.delete(self.client.store(), some)
-                    some = []
-            if some:
-                obstore.delete(self.client.store(), some)
+            obstore.delete(self.client.store(), [self.client.path(key) for key in keys])
         except obstore.exceptions.NotFoundError:
             pass
         except obstore.exceptions.BaseError as error:
-            raise self._list_failure(some[0] if some else "", error) from error
+            raise self._list_failure(keys[0] if len(keys) == 1 else "", error) from error
 
     def move(self, source: str, target: str, *, overwrite: bool = True) -> None:
         """Copy an object on the server, and remove the first: S3 has no other way."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-import urllib.request
 from dataclasses import replace
 
 import numpy as np
@@ -19,24 +18,25 @@ from swath.cube.reader import open_raster
 from swath.cube.sources import band_sources
 from swath.cube.tiff import MalformedError, ServerError, Unsupported, is_known_address, open_tiff
 from swath.cube.tiff import file as file_module
-from swath.cube.tiff import origin as origin_module
 from swath.model import MissingAssetError, UnreadableAssetError
+from swath.storage import client as client_module
+from swath.storage import forget_stores
 
 SIDE = 256
-QUICK = origin_module.Patience(connect_s=1, silence_s=0.3, request_s=1, retries=2, retries_s=1)
+QUICK = client_module.Patience(connect_s=1, silence_s=0.3, request_s=1, retries=2, retries_s=1)
 FEW_RETRIES = replace(QUICK, silence_s=10, request_s=20)
 
 
 @pytest.fixture
 def server(monkeypatch):
     """A server that answers, with less patience of ours than by default and no connections kept."""
-    monkeypatch.setattr(origin_module, "PATIENCE", FEW_RETRIES)
+    monkeypatch.setattr(client_module, "PATIENCE", FEW_RETRIES)
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
         monkeypatch.delenv(name, raising=False)
-    origin_module._store.cache_clear()
+    forget_stores()
     with RangeServer() as started:
         yield started
-    origin_module._store.cache_clear()
+    forget_stores()
 
 
 @pytest.fixture
@@ -200,8 +200,8 @@ def test_what_lasts_is_said_as_the_server_said_it(scene, server, status, also_he
 )
 def test_lasting_failures_end(scene, server, monkeypatch, manners, said):
     path, address, _ = scene
-    monkeypatch.setattr(origin_module, "PATIENCE", QUICK)
-    origin_module._store.cache_clear()
+    monkeypatch.setattr(client_module, "PATIENCE", QUICK)
+    forget_stores()
     server.manners = manners
     began = time.monotonic()
     with pytest.raises(UnreadableAssetError, match=said) as error:
@@ -212,15 +212,15 @@ def test_lasting_failures_end(scene, server, monkeypatch, manners, said):
 
 
 def test_the_default_patience_ends_too():
-    given = origin_module.Patience()
+    given = client_module.Patience()
     assert given.retries_s + given.request_s <= 300
     assert given.silence_s < given.request_s
 
 
 def test_a_slow_server_that_keeps_sending_is_waited_for(scene, server, monkeypatch):
     _, address, noise = scene
-    monkeypatch.setattr(origin_module, "PATIENCE", replace(QUICK, silence_s=2, request_s=60))
-    origin_module._store.cache_clear()
+    monkeypatch.setattr(client_module, "PATIENCE", replace(QUICK, silence_s=2, request_s=60))
+    forget_stores()
     read_whole(address)
     server.manners = Manners(pause_s=0.025)
     began = time.monotonic()
@@ -287,48 +287,3 @@ def test_other_formats_behind_http_are_left_to_gdal(tmp_path, server):
 )  # fmt: skip
 def test_which_addresses_are_read_here(href, known):
     assert is_known_address(href) is known
-
-
-@pytest.mark.parametrize(
-    ("environment", "unsigned"),
-    [
-        ({"AWS_ACCESS_KEY_ID": "a"}, False), ({"AWS_NO_SIGN_REQUEST": "YES"}, True), ({}, None),
-        ({"AWS_PROFILE": "me", "AWS_ACCESS_KEY_ID": "a"}, None), ({"AWS_SKIP_SIGNATURE": "true"}, True),
-        ({"AWS_S3_ENDPOINT": "host", "AWS_ACCESS_KEY_ID": "a"}, None),
-    ],
-)  # fmt: skip
-def test_s3_without_credentials_that_we_know_is_left_to_gdal(environment, unsigned):
-    if unsigned is None:
-        with pytest.raises(Unsupported):
-            origin_module._check_credentials(environment)
-    else:
-        assert origin_module._check_credentials(environment) is unsigned
-
-
-def test_s3_beside_the_local_file(scene, monkeypatch):
-    """Needs moto, a server that answers as S3 does, on the loopback."""
-    moto = pytest.importorskip("moto.server", reason="needs moto[server]", exc_type=ImportError)
-    import obstore
-    from obstore.store import S3Store
-
-    path, _, noise = scene
-    endpoint = moto.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    endpoint.start()
-    try:
-        host, port = endpoint.get_host_and_port()
-        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
-        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "a")
-        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "b")
-        monkeypatch.setenv("AWS_REGION", "us-east-1")
-        made = urllib.request.Request(f"http://{host}:{port}/bucket", data=b"", method="PUT")
-        urllib.request.urlopen(made, timeout=10).close()
-        obstore.put(S3Store("bucket", client_options={"allow_http": True}), "dir/red.tif", path.read_bytes())
-        np.testing.assert_array_equal(read_whole("s3://bucket/dir/red.tif")[0], noise)
-        data, by_gdal = place(path, "s3://bucket/dir/red.tif")
-        np.testing.assert_array_equal(data[0], noise)
-        assert not by_gdal
-        for gone in ("s3://bucket/dir/no.tif", "s3://nobody/red.tif"):
-            with pytest.raises(MissingAssetError, match="there is no file"):
-                place(path, gone)
-    finally:
-        endpoint.stop()

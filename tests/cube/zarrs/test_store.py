@@ -12,9 +12,10 @@ from zarr_stores import consolidate, noise, serve, write_store, zarr_item
 import swath
 from swath.cube.reader import open_raster
 from swath.cube.tiff import Unsupported
-from swath.cube.tiff import origin as origin_module
 from swath.cube.zarrs import ZarrPlace, open_zarr, parse_place
 from swath.model import MissingAssetError, UnreadableAssetError
+from swath.storage import client as client_module
+from swath.storage import forget_stores
 
 SHAPE = (2, 64, 96)
 FORMS = {
@@ -27,14 +28,14 @@ FORMS = {
 @pytest.fixture
 def server(monkeypatch):
     """A server that answers, with less patience of ours than by default and no connections kept."""
-    quick = replace(origin_module.PATIENCE, connect_s=1, silence_s=10, request_s=20, retries=2, retries_s=1)
-    monkeypatch.setattr(origin_module, "PATIENCE", quick)
+    quick = replace(client_module.PATIENCE, connect_s=1, silence_s=10, request_s=20, retries=2, retries_s=1)
+    monkeypatch.setattr(client_module, "PATIENCE", quick)
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
         monkeypatch.delenv(name, raising=False)
-    origin_module._store.cache_clear()
+    forget_stores()
     with RangeServer() as started:
         yield started
-    origin_module._store.cache_clear()
+    forget_stores()
 
 
 @pytest.fixture(params=FORMS)

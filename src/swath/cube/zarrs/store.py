@@ -9,10 +9,10 @@ import threading
 from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from swath.cube.tiff import MalformedError, Unsupported, is_known_address
 from swath.cube.tiff.origin import LocalFile, RemoteFile, open_origin
+from swath.storage import stores
 
 if TYPE_CHECKING:
     from swath.cube.tiff.origin import Origin
@@ -63,7 +63,7 @@ class _Remote(RemoteFile):
     def beside(self, path: str) -> _Remote:
         """Give another one, without asking whether it is there."""
         other = copy.copy(self)
-        other._path = urlsplit(path).path.lstrip("/")
+        _, other._path = stores().locate(path)
         return other
 
     def first(self, most: int) -> bytes:
