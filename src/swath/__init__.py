@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from swath.catalog import ingest
     from swath.cube import load
     from swath.demo import demo_items
+    from swath.storage.filesystem import filesystem
 
 _WHERE = {
     "cluster": "swath.api",
@@ -19,9 +20,10 @@ _WHERE = {
     "ingest": "swath.catalog",
     "load": "swath.cube",
     "demo_items": "swath.demo",
+    "filesystem": "swath.storage.filesystem",
 }
 
-__all__ = ["__version__", "catalog", "cluster", "demo_items", "ingest", "load", "run", "save"]
+__all__ = ["__version__", "catalog", "cluster", "demo_items", "filesystem", "ingest", "load", "run", "save"]
 
 
 def __getattr__(name: str) -> Any:

@@ -18,6 +18,7 @@ from swath.cube.placing import lattice_of, picks, place, same_crs
 from swath.cube.sketch import sketch
 from swath.cube.tiff import CorruptError, MalformedError, ServerError, Unsupported
 from swath.model import MissingAssetError, SwathError, UnreadableAssetError
+from swath.storage.gdal import gdal_env, gdal_place
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -100,9 +101,10 @@ class RasterFile:
     def gdal(self) -> Any:
         """Open the file with rasterio, once."""
         if self._dataset is None:
-            self._files.enter_context(rasterio.Env(**_GDAL))
+            place, options = gdal_place(self.href)
+            self._files.enter_context(gdal_env(options, **_GDAL))
             try:
-                self._dataset = self._files.enter_context(rasterio.open(self.href, sharing=False))
+                self._dataset = self._files.enter_context(rasterio.open(place, sharing=False))
             except RasterioError as error:
                 if self._refused is not None:
                     raise self._refused from error
@@ -142,7 +144,7 @@ class RasterFile:
         if level is None:
             return self.gdal()
         if level not in self._levels:
-            opened = rasterio.open(self.href, sharing=False, overview_level=level)
+            opened = rasterio.open(gdal_place(self.href)[0], sharing=False, overview_level=level)
             self._levels[level] = self._files.enter_context(opened)
         return self._levels[level]
 

@@ -7,7 +7,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from swath.config import StoreSettings
+from swath.config import Settings, StoreSettings
 from swath.model import unknown
 from swath.storage.address import Root, check_key, parse_root
 from swath.storage.credentials import find_credentials
@@ -134,7 +134,7 @@ _book_lock = threading.Lock()
 
 
 def use_stores(named: Mapping[str, StoreSettings]) -> StoreBook:
-    """Say, at the edge, which stores the settings name; readers deep inside find them by address."""
+    """Say which stores there are; readers deep inside find them by address."""
     global _book  # noqa: PLW0603 -- GDAL and obstore are the process's too; a store is opened once in it
     with _book_lock:
         if _book is None or _book.named != dict(named):
@@ -143,11 +143,11 @@ def use_stores(named: Mapping[str, StoreSettings]) -> StoreBook:
 
 
 def stores() -> StoreBook:
-    """Give the stores that this process knows."""
+    """Give the stores that this process knows: those of the settings, unless somebody has said which."""
     global _book  # noqa: PLW0603
     with _book_lock:
         if _book is None:
-            _book = StoreBook()
+            _book = StoreBook(Settings.read().stores)
         return _book
 
 
