@@ -1,0 +1,1 @@
+"""Bytes under URIs: where they live, and how they are reached."""

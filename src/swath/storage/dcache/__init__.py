@@ -1,0 +1,1 @@
+"""What dCache adds to WebDAV."""
