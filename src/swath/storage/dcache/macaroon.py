@@ -1,9 +1,10 @@
 """Macaroons: tokens that whoever holds one can weaken, but not strengthen.
 
-A macaroon is an identifier, a list of caveats and a signature: an HMAC-SHA256 over the identifier with the issuer's key,
-then one over each caveat with the signature before it as key. So everybody can add a caveat without the key, and only the
-issuer can check the chain. Written as dCache writes them (version 1 of libmacaroons: packets, then base64url without
-padding); version 2 in binary is read and written too. Third-party caveats, which dCache does not know, are refused.
+A macaroon is an identifier, a list of caveats and a signature: an HMAC-SHA256 over the identifier with the
+issuer's key, then one over each caveat with the signature before it as key. So everybody can add a caveat
+without the key, and only the issuer can check the chain. Written as dCache writes them (version 1 of
+libmacaroons: packets, then base64url without padding); version 2 in binary is read and written too.
+Third-party caveats, which dCache does not know, are refused.
 """
 
 from __future__ import annotations
@@ -92,7 +93,7 @@ def add_caveats(macaroon: Macaroon, *caveats: str) -> Macaroon:
 
 
 def verify(macaroon: Macaroon, key: bytes) -> bool:
-    """Tell whether the chain of signatures begins with the key; what the caveats say is for the caller to check."""
+    """Tell whether the chain of signatures begins with the key; what caveats say is for the caller."""
     right = create(key, macaroon.identifier, caveats=macaroon.caveats)
     return hmac.compare_digest(right.signature, macaroon.signature)
 
@@ -114,8 +115,8 @@ def expires(macaroon: Macaroon) -> dt.datetime | None:
 
     Examples
     --------
-    >>> expires(create(bytes(32), "key 1", caveats=("before:2026-01-02T00:00:00Z", "before:2026-01-01T00:00:00Z")))
-    datetime.datetime(2026, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
+    >>> expires(create(bytes(32), "key 1", caveats=("before:2026-01-02T00:00:00Z",)))
+    datetime.datetime(2026, 1, 2, 0, 0, tzinfo=datetime.timezone.utc)
     """
     found = []
     for caveat in macaroon.caveats:
@@ -137,7 +138,8 @@ def parse_macaroon(token: str) -> Macaroon:
         Where the text is no macaroon; the text itself, a secret, is not told.
     """
     try:
-        content = base64.b64decode(token.strip() + "=" * (-len(token.strip()) % 4), altchars=b"-_", validate=True)
+        text = token.strip() + "=" * (-len(token.strip()) % 4)
+        content = base64.b64decode(text, altchars=b"-_", validate=True)
         return _read_2(content) if content[:1] == b"\x02" else _read_1(content)
     except (binascii.Error, ValueError, IndexError) as error:
         raise InputError(
@@ -198,7 +200,8 @@ def _read_2(content: bytes) -> Macaroon:
             raise ValueError("it has a third-party caveat, which dCache does not know")
         caveats.append(caveat[_IDENTIFIER].decode())
     signature, end = _field(content, at + 1)[1:]
-    if content[at + 1] != _SIGNATURE or len(signature) != 32 or end != len(content) or _IDENTIFIER not in head:
+    whole = content[at + 1] == _SIGNATURE and len(signature) == 32 and end == len(content)
+    if not whole or _IDENTIFIER not in head:
         raise ValueError("its identifier or its signature is broken")
     return Macaroon(
         head[_IDENTIFIER].decode(), tuple(caveats), signature, head.get(_LOCATION, b"").decode(), version=2

@@ -1,0 +1,7 @@
+"""An emulator of dCache's doors, for tests and for whoever works without a dCache at hand."""
+
+from swath.testing.dcache.clock import Clock
+from swath.testing.dcache.emulator import DCache, Options
+from swath.testing.dcache.login import User
+
+__all__ = ["Clock", "DCache", "Options", "User"]
