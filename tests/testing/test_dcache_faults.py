@@ -18,7 +18,9 @@ def path(dcache):
 
 
 def test_the_next_requests_fail(dcache, client, path):
-    dcache.fail(next=2, status=503, door="webdav", method="GET", path=f"{ROOT}/*", retry_after_s=7, message="busy")
+    dcache.fail(
+        next=2, status=503, door="webdav", method="GET", path=f"{ROOT}/*", retry_after_s=7, message="busy"
+    )
     assert client.dav("HEAD", path).status_code == 200
     first = client.dav("GET", path)
     assert (first.status_code, first.headers["Retry-After"], first.reason) == (503, "7", "busy")
@@ -80,7 +82,11 @@ def test_another_host_gets_no_password(dcache, client, path):
 def test_the_log_knows_no_secrets(dcache, client, path):
     token = client.macaroon()
     with Client(dcache, token=token) as holder:
-        holder.dav("GET", f"{path}?authz={token}", headers={"TransferHeaderAuthorization": "Bearer x", "Range": "bytes=0-1"})
+        holder.dav(
+            "GET",
+            f"{path}?authz={token}",
+            headers={"TransferHeaderAuthorization": "Bearer x", "Range": "bytes=0-1"},
+        )
     seen = dcache.requests(door="webdav", method="GET", path="*/x")[0]
     assert (seen.status, seen.query, seen.headers["range"]) == (206, "authz=***", "bytes=0-1")
     assert token not in str(dcache.requests())

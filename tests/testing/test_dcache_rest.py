@@ -25,7 +25,9 @@ def test_a_file_is_described(dcache, client):
     plain = client.api("GET", f"namespace{ROOT}/a.tif").json()
     assert (plain["fileType"], plain["size"], plain["fileMimeType"]) == ("REGULAR", 3, "image/tiff")
     assert "fileLocality" not in plain
-    whole = client.api("GET", f"namespace{ROOT}/a.tif?locality=true&qos=true&checksum=true&locations=true").json()
+    whole = client.api(
+        "GET", f"namespace{ROOT}/a.tif?locality=true&qos=true&checksum=true&locations=true"
+    ).json()
     assert whole["fileLocality"] == "ONLINE_AND_NEARLINE"
     assert whole["currentQos"] == "tape"
     assert whole["locations"] == ["pool_1"]
@@ -38,7 +40,12 @@ def test_folders_are_listed_in_pages(dcache, client):
     for at in range(7):
         dcache.put(f"{ROOT}/f{at}", b"x")
     pages = [
-        [each["fileName"] for each in client.api("GET", f"namespace{ROOT}?children=true&limit=3&offset={at}").json()["children"]]
+        [
+            each["fileName"]
+            for each in client.api("GET", f"namespace{ROOT}?children=true&limit=3&offset={at}").json()[
+                "children"
+            ]
+        ]
         for at in (0, 3, 6, 9)
     ]
     assert pages == [["f0", "f1", "f2"], ["f3", "f4", "f5"], ["f6"], []]
@@ -119,7 +126,9 @@ def test_a_folder_on_tape_takes_what_is_written_into_it_to_tape(dcache, client):
 def test_attributes_and_labels(dcache, client):
     dcache.put(f"{ROOT}/x", b"x")
     assert do(client, f"{ROOT}/x", action="set-xattr", attributes={"a": "1"}).status_code == 201
-    assert do(client, f"{ROOT}/x", action="set-xattr", mode="CREATE", attributes={"a": "2"}).status_code == 409
+    assert (
+        do(client, f"{ROOT}/x", action="set-xattr", mode="CREATE", attributes={"a": "2"}).status_code == 409
+    )
     assert do(client, f"{ROOT}/x", action="set-label", label="eo").status_code == 201
     found = client.api("GET", f"namespace{ROOT}/x?xattr=true").json()
     assert (found["extendedAttributes"], found["labels"]) == ({"a": "1"}, ["eo"])

@@ -218,7 +218,7 @@ class Bulk:
         request = self._requests.get(uid)
         if request is None:
             raise BulkError(404, f"request id {uid} is no longer valid!")
-        if request.who.user != who.user or not who.restriction.within(request.who.restriction):
+        if request.who.user != who.user or not request.who.restriction.within(who.restriction):
             raise BulkError(403, uid)
         if activity not in (None, request.activity):
             raise BulkError(400, f"request {uid} is not a {activity} request")

@@ -118,6 +118,7 @@ class DCache:
         self.tls = _context(tls)
         self._host, self._pool_host = host, pool_host
         self._requests: list[Request] = []
+        self._closed = False
         self.transfers = Transfers(lambda: self.pool_url)
         self._doors = [
             Door(self, "webdav", WebDavHandler, host=_HOST, port=webdav_port, tls=self.tls),
@@ -131,6 +132,7 @@ class DCache:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._closed = True
         for door in self._doors:
             door.shutdown()
             door.server_close()
@@ -326,7 +328,7 @@ class DCache:
 
             def come() -> bool:
                 self.settle()
-                return recall.over
+                return recall.over or self._closed
 
             came = self.clock.wait_for(come, timeout_s=self.options.mover_timeout_s)
             if not came or not entry.on_disk:

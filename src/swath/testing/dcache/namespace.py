@@ -7,17 +7,15 @@ import contextlib
 import dataclasses
 import errno
 import hashlib
-import os
 import posixpath
 import shutil
-import tempfile
 import uuid
 import zlib
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
 Kind = Literal["adler32", "md5", "sha", "sha-256", "sha-512"]
 """A checksum as RFC 3230 calls it."""
@@ -208,15 +206,12 @@ class Namespace:
         """Give a new empty file for bytes that are coming in."""
         uploads = self.folder / _UPLOADS
         uploads.mkdir(exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=uploads)
-        os.close(handle)
-        return Path(name)
+        made = uploads / uuid.uuid4().hex
+        made.touch(exist_ok=False)
+        return made
 
     def keep(self, upload: Path, path: str) -> Entry:
         """Give an upload its name: a new file, which replaces an old one."""
-        umask = os.umask(0)
-        os.umask(umask)
-        upload.chmod(0o666 & ~umask)
         upload.replace(self.where(path))
         above = self._entries.get(posixpath.dirname(path), Entry())
         self._entries[path] = made = Entry(custodial=above.custodial, online=above.online)

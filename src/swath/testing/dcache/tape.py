@@ -69,6 +69,7 @@ class Tape:
 
     @drives.setter
     def drives(self, count: int) -> None:
+        """Change their number; what a drive has begun with goes on."""
         kept = sorted(self._free_at)[-count:]
         self._free_at = kept + [0.0] * (count - len(kept))
 

@@ -241,6 +241,10 @@ class Handler(BaseHTTPRequestHandler):
             return self.answer()
         except Answer as early:
             return self.refuse(early) if early.status >= 400 else early
+        except ConnectionError:
+            raise
+        except Exception as error:  # noqa: BLE001 - a mistake of ours, told to the client
+            return self.refuse(Answer(500, f"Internal problem: {error!r}\n".encode()))
 
     def _failed(self, fault: Fault) -> Answer:
         headers = {}
@@ -266,22 +270,15 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Date", formatdate(usegmt=True))
         for name, value in answer.headers.items():
             self.send_header(name, value)
-        if length is not None and answer.status != 204:
-            self.send_header("Content-Length", answer.headers.get("Content-Length", str(length)))
-        elif length is None:
+        if length is None:
             self.send_header("Transfer-Encoding", "chunked")
+        elif answer.status not in (204, 304) and "Content-Length" not in answer.headers:
+            self.send_header("Content-Length", str(length))
         if self.close_connection:
             self.send_header("Connection", "close")
         self.end_headers()
         if self.command != "HEAD":
             self._send_body(pieces, length, spoil=fault if answer.status < 300 else None)
-
-    def send_header(self, keyword: str, value: str) -> None:
-        """Send a header once; the length of a HEAD is that of the answer to a GET."""
-        if keyword != "Content-Length" or b"Content-Length:" not in b"".join(
-            getattr(self, "_headers_buffer", [])
-        ):
-            super().send_header(keyword, value)
 
     def _send_body(self, pieces: Iterable[bytes], length: int | None, *, spoil: Fault | None) -> None:
         sent = 0

@@ -86,7 +86,7 @@ class WebDavHandler(DataHandler):
         tags = self.headers.get("If-None-Match")
         if tags is not None:
             same = facts["ETag"] in (each.strip() for each in tags.split(",")) or tags.strip() == "*"
-            return Answer(304, headers=facts, length=None, pieces=[]) if same else None
+            return Answer(304, headers=facts) if same else None
         since = self.headers.get("If-Modified-Since")
         if since is not None:
             changed = int(self.dcache.namespace.where(path).stat().st_mtime)
