@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import fnmatch
 import posixpath
 import ssl
@@ -12,17 +11,18 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self
 
-from swath.testing.dcache.activities import Failure
-from swath.testing.dcache.bulk import Bulk
 from swath.testing.dcache.clock import Clock
+from swath.testing.dcache.doors.door import Answer, Door
 from swath.testing.dcache.doors.pool import PoolHandler, Transfers
 from swath.testing.dcache.doors.rest import RestHandler
-from swath.testing.dcache.doors.server import Answer, Door
 from swath.testing.dcache.doors.webdav import WebDavHandler
 from swath.testing.dcache.faults import DoorName, Fault, Faults, Request
 from swath.testing.dcache.login import Login, Logins, User
 from swath.testing.dcache.namespace import Entry, Kind, Namespace, clean
-from swath.testing.dcache.tape import Tape
+from swath.testing.dcache.options import Options
+from swath.testing.dcache.tape.activities import Failure
+from swath.testing.dcache.tape.bulk import Bulk
+from swath.testing.dcache.tape.system import Tape
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -32,30 +32,6 @@ if TYPE_CHECKING:
 _HOST = "127.0.0.1"
 Locality = Literal["ONLINE", "NEARLINE", "ONLINE_AND_NEARLINE", "LOST", "UNAVAILABLE"]
 """Where the bytes of a file are."""
-
-
-@dataclasses.dataclass
-class Options:
-    """How this dCache is set up; what is not given is dCache's default, except ``plain_credentials``."""
-
-    redirect_reads: bool = True
-    """True: the WebDAV door sends a GET on to the pool."""
-    redirect_writes: bool = True
-    """True: it sends a PUT with ``Expect: 100-continue`` on to the pool; others go through the door."""
-    redirect_status: int = 307
-    """How it says so for a GET."""
-    overwrite: bool = True
-    """True: a PUT may replace a file."""
-    anonymous: Literal["NONE", "READONLY", "FULL"] = "NONE"
-    """What nobody in particular may do."""
-    plain_credentials: bool = True
-    """True: credentials and macaroons work without TLS too. dCache refuses that."""
-    on_nearline: Literal["stage", "refuse"] = "stage"
-    """A GET of a file on tape: it is staged and the client waits, or 403 as where staging is not allowed."""
-    mover_timeout_s: float = 180.0
-    """How long a GET waits for tape before it fails with 500; seconds of the clock."""
-    marker_s: float = 5.0
-    """Real seconds between the reports of a third-party copy."""
 
 
 class DCache:

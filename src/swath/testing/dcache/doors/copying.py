@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
 from swath.testing.dcache.doors.data import claimed_sums
-from swath.testing.dcache.doors.server import Answer
+from swath.testing.dcache.doors.door import Answer
 from swath.testing.dcache.namespace import KINDS, compute
 
 if TYPE_CHECKING:

@@ -9,7 +9,8 @@ import posixpath
 from email.utils import formatdate
 from typing import TYPE_CHECKING, cast
 
-from swath.testing.dcache.doors.server import Answer, Handler
+from swath.testing.dcache.doors.door import Answer
+from swath.testing.dcache.doors.server import Handler
 from swath.testing.dcache.namespace import KINDS, compute, digest
 
 if TYPE_CHECKING:

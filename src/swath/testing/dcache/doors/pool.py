@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from swath.testing.dcache.doors.data import DataHandler
-from swath.testing.dcache.doors.server import Answer
+from swath.testing.dcache.doors.door import Answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 from xml.etree import ElementTree as ET
 
-from swath.testing.dcache.doors.server import Answer
+from swath.testing.dcache.doors.door import Answer
 from swath.testing.dcache.namespace import digest
 
 if TYPE_CHECKING:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from swath.testing.dcache.bulk import BulkError, BulkRequest, Target
-from swath.testing.dcache.doors.server import Answer
-from swath.testing.dcache.login import Login, parse_duration
+from swath.testing.dcache.caveats import parse_duration
+from swath.testing.dcache.doors.door import Answer
 from swath.testing.dcache.namespace import clean, inside
+from swath.testing.dcache.tape.bulk import BulkError
 
 if TYPE_CHECKING:
     from swath.testing.dcache.doors.server import Handler
+    from swath.testing.dcache.login import Login
+    from swath.testing.dcache.tape.request import BulkRequest, Target
 
 _STAGED = {"CREATED": "SUBMITTED", "READY": "SUBMITTED", "RUNNING": "STARTED", "SKIPPED": "FAILED"}
 _LOCALITIES = {"NEARLINE": "TAPE", "ONLINE": "DISK", "ONLINE_AND_NEARLINE": "DISK_AND_TAPE"}

@@ -8,9 +8,10 @@ import mimetypes
 import posixpath
 from typing import TYPE_CHECKING, Any
 
+from swath.testing.dcache.doors.door import Answer
 from swath.testing.dcache.doors.requests import bulk_resource, tape_resource
-from swath.testing.dcache.doors.server import Answer, Handler
-from swath.testing.dcache.qos import QosError, change_qos, qos_of_file, qos_of_folder
+from swath.testing.dcache.doors.server import Handler
+from swath.testing.dcache.tape.qos import QosError, change_qos, qos_of_file, qos_of_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,11 +9,11 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote, urlsplit
 
+from swath.testing.dcache.caveats import CaveatError
 from swath.testing.dcache.doors.copying import copy
 from swath.testing.dcache.doors.data import DataHandler
+from swath.testing.dcache.doors.door import Answer
 from swath.testing.dcache.doors.properties import multistatus, parse_propfind
-from swath.testing.dcache.doors.server import Answer
-from swath.testing.dcache.login import CaveatError
 
 if TYPE_CHECKING:
     from swath.testing.dcache.login import Login

@@ -7,13 +7,13 @@ import json
 import math
 from typing import TYPE_CHECKING
 
-from swath.testing.dcache.login import parse_duration
-from swath.testing.dcache.qos import QosError, change_qos
+from swath.testing.dcache.caveats import parse_duration
+from swath.testing.dcache.tape.qos import QosError, change_qos
 
 if TYPE_CHECKING:
-    from swath.testing.dcache.bulk import BulkRequest, Target
     from swath.testing.dcache.emulator import DCache
     from swath.testing.dcache.namespace import Entry
+    from swath.testing.dcache.tape.request import BulkRequest, Target
 
 _UNITS_S = {"MILLISECONDS": 0.001, "SECONDS": 1.0, "MINUTES": 60.0, "HOURS": 3600.0, "DAYS": 86400.0}
 _PIN_S, _STAGE_S = 5 * 60.0, 2 * 86400.0

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from swath.testing.dcache.namespace import Entry
-    from swath.testing.dcache.tape import Tape
+    from swath.testing.dcache.tape.system import Tape
 
 QOS_PIN = "qos"
 """The id of the pin that QoS sets."""
