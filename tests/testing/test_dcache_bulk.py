@@ -137,6 +137,12 @@ def test_files_that_never_were_on_tape_are_not_staged_but_pinned(taped, client):
     assert staged(client, stage(client, PATHS[:1])) == ["FAILED"]
 
 
+@pytest.mark.parametrize("arguments", [{"lifetime": "soon"}, {"lifetime": 1, "lifetimeUnit": "MOONS"}])
+def test_arguments_that_cannot_be_read_fail_their_targets(taped, client, arguments):
+    taped.put(f"{ROOT}/disk", b"x")
+    assert states(client, submit(client, "PIN", [f"{ROOT}/disk"], arguments)) == ("COMPLETED", ["FAILED"])
+
+
 def test_folders_are_expanded_as_far_as_is_allowed(taped, client):
     taped.put(f"{ROOT}/deep/er/f", b"", locality="NEARLINE")
     uid = submit(client, "PIN", [ROOT], expandDirectories="TARGETS")

@@ -130,6 +130,7 @@ def test_the_largest_upload(files, client):
         ({"validity": "P8D"}, "beyond maximum"),
         ({"validity": "soon"}, "Bad validity"),
         ({"caveats": ["colour:blue"]}, "Unknown caveat"),
+        ({"caveats": 3}, "Unable to parse JSON"),
         ({"caveats": ["before:2001-01-01T00:00:00Z"]}, "in past"),
     ],
 )

@@ -65,6 +65,16 @@ def test_folders(dcache, client):
     assert not dcache.namespace.exists(f"{ROOT}/a")
 
 
+def test_what_cannot_be_is_refused(dcache, client):
+    dcache.put(f"{ROOT}/x", b"x")
+    assert client.dav("PUT", f"{ROOT}/x/y", data=b"y").status_code == 409
+    assert client.dav("GET", f"{ROOT}/x/y").status_code == 404
+    assert client.dav("DELETE", "/").status_code == 403
+    assert client.dav("PROPFIND", ROOT, data=b"<propfind").status_code == 400
+    assert client.dav("LOCK", ROOT).status_code == 501
+    assert dcache.read(f"{ROOT}/x") == b"x"
+
+
 def test_move_does_not_replace_where_it_may_not(dcache, client):
     dcache.put(f"{ROOT}/a", b"a")
     dcache.put(f"{ROOT}/b", b"b")

@@ -58,11 +58,10 @@ class DCache:
 
     Examples
     --------
-    >>> import requests
-    >>> with DCache(users={"demo": "secret"}) as dcache:
+    >>> with DCache(users={"demo": "secret"}, clock=Clock(frozen=True)) as dcache:
     ...     dcache.put("/pnfs/example.org/data/a.txt", b"abc", locality="NEARLINE")
-    ...     url = dcache.api_url + "/namespace/pnfs/example.org/data/a.txt?locality=true"
-    ...     requests.get(url, auth=("demo", "secret"), timeout=9).json()["fileLocality"]
+    ...     address = dcache.webdav_url + "/pnfs/example.org/data/a.txt"
+    ...     dcache.locality("/pnfs/example.org/data/a.txt")
     'NEARLINE'
     """
 

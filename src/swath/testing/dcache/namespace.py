@@ -190,7 +190,7 @@ class Namespace:
         place = self.where(path)
         if not place.is_dir():
             place.unlink()
-        elif path != "/":
+        else:
             shutil.rmtree(place)
         for each in [each for each in self._entries if inside(each, path)]:
             del self._entries[each]

@@ -27,8 +27,6 @@ class Handler(BaseHTTPRequestHandler):
     """One connection; a door says in `answer` what becomes of each request."""
 
     protocol_version = "HTTP/1.1"
-    server_version = "dCache/emulator"
-    sys_version = ""
     timeout = 60
     disable_nagle_algorithm = True
     fault: Fault | None = None
@@ -45,6 +43,10 @@ class Handler(BaseHTTPRequestHandler):
     def refuse(self, answer: Answer) -> Answer:
         """Give a refusal the looks that it has at this door."""
         return answer
+
+    def version_string(self) -> str:
+        """Tell what answers."""
+        return "dCache/emulator"
 
     @property
     def dcache(self) -> DCache:

@@ -118,7 +118,10 @@ class WebDavHandler(DataHandler):
             if self.headers.get("If-None-Match", "").strip() == "*":
                 raise Answer(412)
             self.may(who, "DELETE", path)
-        names.make_folders(posixpath.dirname(path))
+        try:
+            names.make_folders(posixpath.dirname(path))
+        except (FileExistsError, NotADirectoryError) as error:
+            raise Answer(409, b"A folder above it is a file\n") from error
         largest = who.restriction.largest
         if options.redirect_writes and self.awaits_100:
             self.close_connection = True  # the body may be on its way all the same
@@ -133,6 +136,8 @@ class WebDavHandler(DataHandler):
     def _delete(self, who: Login, path: str) -> Answer:
         self.may(who, "DELETE", path)
         self.dcache.namespace.entry(path)
+        if path == "/":
+            raise Answer(403, b"Permission denied for DELETE on path /\n")
         with self.dcache.clock.changed:
             self.dcache.namespace.remove_tree(path)
         return Answer(204)
@@ -202,9 +207,12 @@ class WebDavHandler(DataHandler):
         if who.user is None:
             raise Answer(401, reason="Authentication required")
         asked = self.json() if self.read_whole().strip() else {}
+        caveats = asked.get("caveats") or []
+        if not isinstance(caveats, list) or not all(isinstance(each, str) for each in caveats):
+            raise Answer(400, reason="Unable to parse JSON: caveats is no list of strings")
         try:
             token = self.dcache.logins.macaroon(
-                who, self.target, caveats=list(asked.get("caveats") or []), validity=asked.get("validity")
+                who, self.target, caveats=caveats, validity=asked.get("validity")
             )
         except CaveatError as error:
             raise Answer(400, reason=f"Bad requested caveat: {error}") from error

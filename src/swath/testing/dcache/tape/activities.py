@@ -50,6 +50,8 @@ def perform(dcache: DCache, request: BulkRequest, target: Target) -> None:
         target.end("FAILED", now, missing)
     except PermissionError as error:
         target.end("FAILED", now, Failure(str(error), "diskCacheV111.util.PermissionDeniedCacheException"))
+    except (ValueError, KeyError) as error:
+        target.end("FAILED", now, Failure(f"bad argument: {error}", "java.lang.IllegalArgumentException"))
     except (OSError, QosError) as error:
         target.end("FAILED", now, Failure(str(error)))
 
