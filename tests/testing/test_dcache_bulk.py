@@ -53,6 +53,12 @@ def test_drives_bring_two_files_an_hour(taped, client):
     assert taped.sweep() == 5
 
 
+def test_paths_are_told_cleaned_and_once(taped, client):
+    uid = submit(client, "LOG_TARGET", [f"/{PATHS[0]}", PATHS[0], f"{ROOT}/./f1/"])
+    found = client.api("GET", f"bulk-requests/{uid}").json()["targets"]
+    assert [each["target"] for each in found] == PATHS[:2]
+
+
 def test_a_request_is_queued_first(taped, client):
     taped.bulk.delay_s = 30
     uid = stage(client, PATHS[:1])

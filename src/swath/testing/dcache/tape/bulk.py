@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING
 
+from swath.testing.dcache.namespace import clean
 from swath.testing.dcache.tape.activities import Failure, perform, unpin
 from swath.testing.dcache.tape.request import BulkRequest, Target
 
@@ -89,7 +90,7 @@ class Bulk:
         if len(waiting) >= self.most_requests:
             raise BulkError(429, "too many requests")
         now, uid = self._dcache.clock.now(), str(uuid.uuid4())
-        paths = list(dict.fromkeys(paths))
+        paths = list(dict.fromkeys(clean(each) for each in paths))
         request = BulkRequest(
             uid,
             self._number(),

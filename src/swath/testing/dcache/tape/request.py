@@ -24,7 +24,7 @@ class Target:
     number: int
     """Its number; one more for each target of all requests."""
     path: str
-    """As the client wrote it, or as it was found in a folder."""
+    """As the client asked for it, cleaned, or as it was found in a folder."""
     state: str
     """CREATED, READY, RUNNING, CANCELLED, COMPLETED, FAILED or SKIPPED."""
     submitted: float
