@@ -276,8 +276,7 @@ def test_a_read_of_a_file_on_tape_waits_until_it_is_staged(dcache, client):
     got = []
     thread = threading.Thread(target=lambda: got.append(client.dav("GET", f"{ROOT}/x").content))
     thread.start()
-    while not dcache.tape.coming():
-        pass
+    assert dcache.clock.wait_for(lambda: bool(dcache.tape.coming()), timeout_s=20)
     dcache.clock.advance(hours=1)
     assert dcache.locality(f"{ROOT}/x") == "NEARLINE"
     assert got == []
