@@ -94,7 +94,9 @@ def test_libraries_open_them_by_url(address, tmp_path):
     cube.to_zarr(f"{name}/c.zarr", zarr_format=3, consolidated=False)
     xr.testing.assert_equal(xr.open_zarr(f"{name}/c.zarr", consolidated=False).load(), cube)
     pixels = np.arange(600, dtype="u1").reshape(1, 20, 30)
-    with rasterio.open(tmp_path / "a.tif", "w", driver="GTiff", width=30, height=20, count=1, dtype="u1") as file:
+    with rasterio.open(
+        tmp_path / "a.tif", "w", driver="GTiff", width=30, height=20, count=1, dtype="u1"
+    ) as file:
         file.write(pixels)
     files = filesystem(address)
     files.put(str(tmp_path / "a.tif"), "a.tif")
@@ -107,7 +109,9 @@ def test_gdal_reads_with_the_same_credentials(address, tmp_path, monkeypatch):
 
     monkeypatch.setenv("GDAL_HTTP_MAX_RETRY", "0")
     pixels = np.arange(600, dtype="u1").reshape(1, 20, 30)
-    with rasterio.open(tmp_path / "a.png", "w", driver="PNG", width=30, height=20, count=1, dtype="u1") as file:
+    with rasterio.open(
+        tmp_path / "a.png", "w", driver="PNG", width=30, height=20, count=1, dtype="u1"
+    ) as file:
         file.write(pixels)
     store, key = stores().locate(f"{address}/a.png")
     store.put(key, tmp_path / "a.png")

@@ -101,8 +101,6 @@ def gdal_env(options: Mapping[str, str], **more: str) -> Any:
     from rasterio.session import Session
 
     class StoreSession(Session):  # type: ignore[misc]  # rasterio takes keys of S3 from a session only
-        credentials = dict(options)
-
         @classmethod
         def hascreds(cls, config: Any) -> bool:  # noqa: ARG003 -- rasterio's
             return False

@@ -1,0 +1,1 @@
+"""What answers over HTTP: the WebDAV door, the REST frontend and the pool."""
