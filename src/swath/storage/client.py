@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import threading
 from dataclasses import dataclass
@@ -152,14 +153,21 @@ class Client:
         SwathError
             The server refuses, has no such object, or does not answer.
         """
+        with self.failures(key):
+            return self.call(function, key, *more, **arguments)
+
+    @contextlib.contextmanager
+    def failures(self, key: str) -> Iterator[None]:
+        """Turn what obstore raises into our errors."""
         from obstore.exceptions import BaseError
 
         try:
-            return self.call(function, key, *more, **arguments)
+            yield
         except SwathError:
             raise
         except (BaseError, OSError) as error:
-            raise self._failure(key, error) from error
+            told = _told(error)
+            raise failure(self.name, self.root.href(key), told.status, told.what) from error
 
     def path(self, key: str) -> str:
         """Give the path of a key below the host or bucket."""
@@ -167,13 +175,8 @@ class Client:
 
     def get(self, key: str) -> bytes:
         """Give all of an object."""
-        from obstore.exceptions import BaseError
-
-        found = self.ask("get", key)
-        try:
-            return bytes(found.bytes())
-        except (BaseError, OSError) as error:
-            raise self._failure(key, error) from error
+        with self.failures(key):
+            return bytes(self.call("get", key).bytes())
 
     def get_ranges(self, key: str, ranges: Sequence[tuple[int, int]]) -> list[memoryview]:
         """Give several (offset, count) parts, near ones by one request, all requests in flight at once."""
@@ -187,24 +190,20 @@ class Client:
 
     def stream(self, key: str) -> Iterator[memoryview]:
         """Give an object in pieces."""
-        from obstore.exceptions import BaseError
-
         found = self.ask("get", key)
         size, got = int(found.meta["size"]), 0
-        try:
-            for piece in found.stream(min_chunk_size=_PIECE):
-                got += len(piece)
-                yield memoryview(piece)
-        except (BaseError, OSError) as error:
-            raise self._failure(key, error) from error
+        pieces = found.stream(min_chunk_size=_PIECE)
+        while True:
+            with self.failures(key):
+                piece = next(pieces, None)
+            if piece is None:
+                break
+            got += len(piece)
+            yield memoryview(piece)
         if got != size:
             raise StoreError(
                 f"storage {self.name!r}: {self.root.href(key)}: it broke off at {got} of {size} bytes"
             )
-
-    def _failure(self, key: str, error: Exception) -> SwathError:
-        told = _told(error)
-        return failure(self.name, self.root.href(key), told.status, told.what)
 
 
 def _told(error: Exception) -> Told:

@@ -92,11 +92,22 @@ class S3Store:
         Without ``overwrite`` it is written by one request with ``If-None-Match: *``, from memory.
         """
         check_key(key)
-        if overwrite:
+        if not overwrite:
+            self.client.ask("put", key, _whole(data), mode="create")
+        elif isinstance(data, (bytes, bytearray, memoryview, Path)):
             self.client.ask("put", key, data, chunk_size=_PART)
         else:
-            self.client.ask("put", key, _whole(data), mode="create")
+            self._write(key, data)
         return self.stat(key)
+
+    def _write(self, key: str, pieces: Iterable[bytes]) -> None:
+        """Write pieces that are made outside of the client: making them may need the client itself."""
+        writer = self.client.ask("open_writer", key, buffer_size=_PART)
+        for piece in pieces:
+            with self.client.failures(key):
+                writer.write(piece)
+        with self.client.failures(key):
+            writer.close()  # before that nothing is there
 
     def list(self, prefix: str = "") -> Iterator[Stat]:
         """Give all objects under a prefix, page by page."""
