@@ -50,6 +50,9 @@ class Seen:
     most_in_flight: int = 0
     """The most at once."""
 
+    secrets: list[str] = field(default_factory=list)
+    """Values of the header Authorization."""
+
     def count(self, method: str) -> int:
         """Count requests of a method."""
         return sum(each[0] == method for each in self.requests)
@@ -120,6 +123,8 @@ class _Handler(BaseHTTPRequestHandler):
         self._answered(self._get)
 
     def _answered(self, answer: Callable[[], None]) -> None:
+        if "Authorization" in self.headers:
+            self.owner.seen.secrets.append(self.headers["Authorization"])
         seen, asked = self.owner.seen, re.match(r"bytes=(\d+)-(\d+)", self.headers.get("Range", ""))
         span = (int(asked[1]), int(asked[2])) if asked else None
         with self.owner.lock:

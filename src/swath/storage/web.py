@@ -3,10 +3,11 @@
 # ruff: noqa: ARG002 -- what a plain server cannot do is refused whatever the arguments are
 from __future__ import annotations
 
+import re
 import threading
 from typing import TYPE_CHECKING, Any
 
-from swath.model import NotAllowedError
+from swath.model import NotAllowedError, StoreError
 from swath.storage.address import check_key, quote_key
 from swath.storage.client import PATIENCE, Client, client_options, read_ca, retry_options
 from swath.storage.failures import failure
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from swath.storage.credentials import Credentials, Secret
 
 _BUSY = (429, 500, 502, 503, 504)
+_UNABLE = re.compile(r"Content-Disposition|: 30[1278] for ")
+"""In errors of a client that takes only ASCII for names in headers, and follows no redirect of a name with
+brackets; nothing has been read then."""
 _AGAIN = frozenset({"GET", "HEAD", "PUT", "DELETE", "OPTIONS", "PROPFIND", "MKCOL"})
 """Methods that may be sent twice."""
 
@@ -221,15 +225,33 @@ class WebStore:
 
     def get(self, key: str) -> bytes:
         """Give all of a file."""
-        return self.client.get(check_key(key))
+        try:
+            return self.client.get(check_key(key))
+        except StoreError as error:
+            if not _UNABLE.search(str(error)):
+                raise
+        return self.door.ask("GET", self._path(key)).content
 
     def get_ranges(self, key: str, ranges: Sequence[tuple[int, int]]) -> list[memoryview]:
         """Give several (offset, count) parts."""
-        return self.client.get_ranges(check_key(key), ranges)
+        try:
+            return self.client.get_ranges(check_key(key), ranges)
+        except StoreError as error:
+            if not _UNABLE.search(str(error)):
+                raise
+        whole = memoryview(self.get(key))
+        if any(start + count > len(whole) for start, count in ranges):
+            raise StoreError(f"storage {self.name!r}: {self.root.href(key)}: it is shorter than that")
+        return [whole[start : start + count] for start, count in ranges]
 
     def stream(self, key: str) -> Iterator[memoryview]:
         """Give a file in pieces."""
-        return self.client.stream(check_key(key))
+        try:
+            yield from self.client.stream(check_key(key))
+        except StoreError as error:
+            if not _UNABLE.search(str(error)):
+                raise
+            yield memoryview(self.get(key))
 
     def put(self, key: str, data: bytes | Path | Iterable[bytes], *, overwrite: bool = True) -> Stat:
         """Refuse: plain HTTP is read."""
