@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from swath.cli.edge import read_settings
 from swath.jobs import JobFolder, execute, open_job, resources_of
+from swath.jobs.carry import take_stores
 from swath.model import JobState
 from swath.sites import own_handle
 
@@ -49,6 +50,7 @@ def run_headless(path: Path, *, threads: int = 0, workers: int = 0, settle: bool
         settings = settings.model_copy(update={"threads": threads})
     resources = resources_of(settings, workers)
     log.info("begin %s", path)
+    take_stores(JobFolder(path))
     if settle:
         status = open_job(path, settings).run(resources, watch=_told(), stop=stop)
     else:
@@ -94,6 +96,7 @@ def run_task(path: Path, task: int, tasks: int, *, threads: int, retries: int, w
 
     requeue_in_time(retries)
     _log_to_output()
+    take_stores(JobFolder(path))
     return work(JobFolder(path), task, tasks, node_resources(threads), workers=workers)
 
 

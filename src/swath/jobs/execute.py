@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
+from swath.jobs.carry import take_stores
 from swath.jobs.finish import finish
 from swath.jobs.folder import JobFolder, refusals
 from swath.jobs.units import run_unit
@@ -194,6 +195,7 @@ def _folder_of(path: Any) -> JobFolder:
     if str(path) not in _FOLDERS:
         _FOLDERS.clear()
         _FOLDERS[str(path)] = JobFolder(path)
+        take_stores(_FOLDERS[str(path)])
     return _FOLDERS[str(path)]
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from swath.catalog import open_catalog
+from swath.jobs.carry import carry, forget_secrets
 from swath.jobs.execute import Resources, execute, new_status, now
 from swath.jobs.finish import read_results
 from swath.jobs.store import JobStore
@@ -76,6 +77,8 @@ class Job:
         """Take a job's results into the catalog, then its state into the store: in this order."""
         if status.state is JobState.SUCCESSFUL:
             self.publish()
+        if status.state.is_final:
+            forget_secrets(self.folder)
         self.store.put(status, self.folder.job["inputs"])
 
     def publish(self) -> int:
@@ -108,6 +111,7 @@ class Job:
         stop: threading.Event | None = None,
     ) -> JobStatus:
         """Do the job in this process."""
+        carry(self.folder, elsewhere=False)
         self.store.put(new_status(self.folder, "local", handle=own_handle()), self.folder.job["inputs"])
         status = execute(self.folder, resources, handle=own_handle(), watch=watch, stop=stop)
         self._settle(status)
@@ -116,6 +120,7 @@ class Job:
     def detach(self, resources: Resources) -> JobStatus:
         """Do the job in a process of its own, which outlives this one and its terminal."""
         self.folder.cancel_file.unlink(missing_ok=True)
+        carry(self.folder, elsewhere=False)
         status = new_status(self.folder, "local", handle=own_handle())  # until the other has one
         self.folder.write_status(status)
         self.store.put(status, self.folder.job["inputs"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import logging
 import os
 import shutil
 import time
@@ -11,6 +12,7 @@ from collections import defaultdict
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from swath.jobs.carry import carry, file_mode, has_secrets
 from swath.jobs.execute import new_status, now
 from swath.jobs.job import Job
 from swath.jobs.on_cluster import end_workers
@@ -32,6 +34,7 @@ _ACCOUNTING_S = 60.0
 """How long a batch job may be unknown to Slurm's accounting before it counts as lost."""
 
 
+log = logging.getLogger("swath")
 _SIZES = 'cd "$1" && for f in log*.txt; do [ -f "$f" ] && echo $(wc -c <"$f") "$f"; done; :'
 _TAILS = 'cd "$1" && shift && while [ $# -gt 0 ]; do tail -c +"$2" "$1"; printf "\\0"; shift 2; done'
 
@@ -87,6 +90,14 @@ class SlurmJob(Job):
         if site.is_remote:
             for each in (self.folder.items_file, self.folder.units_file, self.folder.job_file):
                 site.transport.put(each, f"{folder}/{each.name}")
+        self._carry()
+
+    def _carry(self, *, renew: bool = False) -> None:
+        """Send what it takes along; of a job that runs, what has changed."""
+        files = carry(self.folder, elsewhere=True, renew=renew)
+        if self.site.is_remote:
+            for name, content in files.items():
+                self.site.transport.write(f"{self.record.folder}/{name}", content, mode=file_mode(name))
 
     def _submit(self, tasks: Sequence[int], *, message: str = "submitted") -> JobStatus:
         """Submit some tasks; who is killed on the way has left the name under which Slurm has them."""
@@ -109,6 +120,14 @@ class SlurmJob(Job):
         self.record = replace(self.record.with_last(job=job), submitter="")
         write_record(self.folder, self.record)
         return self._tell(JobState.ACCEPTED, f"{message} as {job}")
+
+    def _settle(self, status: JobStatus) -> None:
+        if status.state.is_final and has_secrets(self.folder) and self.site.is_remote:
+            try:
+                self.site.transport.run(("sh", "-c", 'rm -f "$1"/.secret-*', "sh", self.record.folder))
+            except SiteError as error:
+                log.warning("job %s: its secrets are still at %s (%s)", self.id, self.record.site, error.what)
+        super()._settle(status)
 
     def _tell(self, state: JobState, message: str, **changes: Any) -> JobStatus:
         """Write the status into the store; into the folder only where nobody there can be writing it."""
@@ -154,6 +173,7 @@ class SlurmJob(Job):
         active = [each for each in tasks if not each.has_ended]
         done = len(seen.names & self.folder.units.keys())
         if active or (last.job not in found and _age_s(last.time) < _ACCOUNTING_S):
+            self._carry(renew=True)
             state = JobState.RUNNING if any(each.runs for each in active) or done else JobState.ACCEPTED
             message = describe_work(active, done, row.units_total)
             status = replace(row, state=state, message=message, units_done=done, updated=now())

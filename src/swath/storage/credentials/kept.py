@@ -8,6 +8,7 @@ import re
 import shlex
 import subprocess
 import threading
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -133,9 +134,25 @@ def parse_token(text: str, source: str) -> Secret:
     raise NotAllowedError(f"credentials: {source} gives no token", fix="it is one word, or JSON with one")
 
 
+_KIND = "swath-secret"
+
+
+def format_secret(secret: Secret) -> bytes:
+    """Write a secret as `parse_token` reads it, for a file that its owner alone can read."""
+    told = {"kind": _KIND} | {name: value for name, value in asdict(secret).items() if value}
+    if secret.expires:
+        told["expires"] = secret.expires.isoformat()
+    return json.dumps(told).encode()
+
+
 def _parse_json(text: str, source: str) -> Secret:
     try:
         told = json.loads(text)
+        if told.get("kind") == _KIND:
+            fields = {name: value for name, value in told.items() if name != "kind"}
+            if "expires" in fields:
+                fields["expires"] = parse_instant(fields["expires"])
+            return Secret(**fields)
         expires = told.get("Expiration") or told.get("expires_at")
         if isinstance(expires, str):
             expires = parse_instant(expires)
