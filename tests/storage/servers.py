@@ -91,6 +91,13 @@ def running(
             process.wait()
 
 
+def listens(port: int) -> bool:
+    """Tell whether somebody listens on a port of this machine."""
+    with socket.socket() as probe:
+        probe.settimeout(5)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
 def answers(url: str, *statuses: int, **more: object) -> bool:
     """Tell whether a server answers with one of some statuses."""
     try:
@@ -193,25 +200,25 @@ http {{
   access_log off; sendfile on;
   client_body_temp_path {folder}/t1; proxy_temp_path {folder}/t2; fastcgi_temp_path {folder}/t3;
   uwsgi_temp_path {folder}/t4; scgi_temp_path {folder}/t5;
-  server {{ listen 127.0.0.1:{port}; root {folder}/data; }}
+  server {{ listen 127.0.0.1:{port}{ssl}; root {folder}/data; {certificate} }}
 }}
 """
 
 
 @contextlib.contextmanager
-def nginx(folder: Path) -> Iterator[Server]:
-    """Run nginx over a folder of files."""
+def nginx(folder: Path, *, certificate: Path | None = None) -> Iterator[Server]:
+    """Run nginx over a folder of files, behind a certificate (a file with its key too) if there is one."""
     program = installed("nginx", "nginx-light")
     (folder / "data").mkdir(parents=True)
-    (folder / "data" / "ready").write_text("yes")
     (port,) = free_ports(1)
     config = folder / "nginx.conf"
     user = "user root;\n" if os.geteuid() == 0 else ""
-    config.write_text(user + NGINX.format(folder=folder, port=port))
+    tls = f"ssl_certificate {certificate}; ssl_certificate_key {certificate};" if certificate else ""
+    ssl = " ssl" if certificate else ""
+    config.write_text(user + NGINX.format(folder=folder, port=port, ssl=ssl, certificate=tls))
     words = [program, "-e", str(folder / "error.log"), "-c", str(config), "-p", str(folder)]
-    url = f"http://127.0.0.1:{port}"
-    with running(words, folder / "nginx.log", lambda: answers(f"{url}/ready")):
-        (folder / "data" / "ready").unlink()
+    url = f"http{'s' if certificate else ''}://127.0.0.1:{port}"
+    with running(words, folder / "nginx.log", lambda: listens(port)):
         yield Server(url, folder / "data")
 
 
