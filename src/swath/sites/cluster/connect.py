@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from swath.model import SiteError, SwathError
 from swath.sites.cluster.certificates import read_security
 from swath.sites.cluster.dashboard import show_dashboard
+from swath.sites.cluster.lasting import lasting
 from swath.sites.cluster.record import Wanted, parse_workers
 
 if TYPE_CHECKING:
@@ -89,13 +90,16 @@ def reached(running: Running, standing: Standing) -> Iterator[Cluster]:
     with contextlib.ExitStack() as stack:
         address, dashboard = standing.address, standing.dashboard
         folder = Path(running.folder.path) / "tls"
+        security = None
         if site.is_remote:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="swath-cluster-")))
             running.folder.fetch_certificate(folder)
-            forward = site.transport.forward
-            address = f"tls://127.0.0.1:{stack.enter_context(forward(address.removeprefix('tls://')))}"
+            forward, security = site.transport.forward, read_security(folder)
+            context = security.get_connection_args("client")["ssl_context"]
+            door = stack.enter_context(lasting(stack.enter_context(forward(standing.door)), context))
+            address = f"tls://127.0.0.1:{door}"
             dashboard = f"127.0.0.1:{stack.enter_context(forward(dashboard))}"
-        security = read_security(folder)
+        security = security or read_security(folder)
         host, _, port = dashboard.rpartition(":")
         context = security.get_connection_args("client")["ssl_context"]
         shown = stack.enter_context(show_dashboard(host, int(port), context))

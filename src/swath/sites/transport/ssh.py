@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import posixpath
 import secrets
 import shlex
@@ -49,6 +50,8 @@ class Ssh:
         self.name = address
         self._connection: asyncssh.SSHClientConnection | None = None
         self._lock: asyncio.Lock | None = None
+        self._led: set[asyncio.Task[Any] | None] = set()
+        """What leads connections on, see `forward`."""
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name=f"ssh {address}", daemon=True)
         self._thread.start()
@@ -181,19 +184,33 @@ class Ssh:
     @contextlib.contextmanager
     def forward(self, target: str) -> Iterator[int]:
         """See `Transport.forward`."""
-
-        async def listen(connection: asyncssh.SSHClientConnection) -> asyncssh.SSHListener:
-            if target.startswith("/"):
-                return await connection.forward_local_port_to_path("127.0.0.1", 0, target)
-            host, _, port = target.rpartition(":")
-            return await connection.forward_local_port("127.0.0.1", 0, host, int(port))
-
-        listener = self._on_connection(listen)
+        server = self._wait(asyncio.start_server(functools.partial(self._lead, target), "127.0.0.1", 0))
         try:
-            yield listener.get_port()
+            yield int(server.sockets[0].getsockname()[1])
         finally:
             with contextlib.suppress(RuntimeError):  # the loop may be closed
-                self._loop.call_soon_threadsafe(listener.close)
+                self._loop.call_soon_threadsafe(server.close)
+
+    async def _lead(self, target: str, near: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Lead one connection on, over a new SSH connection where the one that was there has gone."""
+        host, _, port = target.rpartition(":")
+        own = asyncio.current_task()
+        self._led.add(own)
+        try:
+            connection = await self._connected()
+            if target.startswith("/"):
+                far, far_writer = await connection.open_unix_connection(target)
+            else:
+                far, far_writer = await connection.open_connection(host, int(port))
+            try:
+                await asyncio.gather(_pump(near, far_writer), _pump(far, writer))
+            finally:
+                far_writer.close()
+        except (OSError, asyncssh.Error):  # the port stays, for who tries again
+            pass
+        finally:
+            self._led.discard(own)
+            writer.close()
 
     # -- the connection -------------------------------------------------------------------------------
 
@@ -250,9 +267,20 @@ class Ssh:
             return self._connection
 
     async def _disconnect(self) -> None:
+        led = [each for each in self._led if each is not None]
+        for each in led:
+            each.cancel()
+        await asyncio.gather(*led, return_exceptions=True)
         if self._connection is not None:
             self._connection.close()
             await self._connection.wait_closed()
+
+
+async def _pump(source: Any, sink: Any) -> None:
+    while data := await source.read(65536):
+        sink.write(data)
+        await sink.drain()
+    sink.write_eof()
 
 
 def _bytes(data: bytes | str | None) -> bytes:
