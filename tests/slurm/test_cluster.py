@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import shutil
@@ -12,9 +13,10 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from slurm.testbed import wait_until
+from slurm.testbed import NODES, wait_until
 
 import swath
+from swath.model import SiteError
 from swath.sites.cluster.certificates import make_certificate, read_security
 from swath.sites.slurm import close_sites
 
@@ -331,4 +333,18 @@ def test_a_computation_outlasts_the_connections_of_the_laptop(bed, site):
         assert {each.status for each in slow} == {"finished"}
         with urllib.request.urlopen(client.dashboard_link, timeout=20) as page:
             assert b"Bokeh" in page.read()
+    assert queue(bed) == []
+
+
+def test_a_login_node_that_may_not_connect_to_nodes_is_told(bed, site):
+    with contextlib.ExitStack() as stack:
+        for node in NODES:
+            stack.enter_context(bed.hidden("login", node))
+        told = r"the login node of bed does not reach 10\.\S+:\d+, where the scheduler runs"
+        with (
+            pytest.raises(SiteError, match=told) as error,
+            swath.cluster("bed", workers=1, cpus=1, memory="600MB"),
+        ):
+            pass
+    assert 'with where="here"' in error.value.fix
     assert queue(bed) == []

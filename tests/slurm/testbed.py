@@ -469,9 +469,17 @@ class Testbed:
             self.on(host, "kill", pid, check=False)
 
     @contextlib.contextmanager
-    def hidden(self, host: str) -> Iterator[None]:
-        """Let this machine, on which laptops are, not reach a host for a while."""
-        route = ("unreachable", f"{self.net}.1/32")
+    def hidden(self, host: str, from_: str = "") -> Iterator[None]:
+        """Let a host answer another one no more for a while, as a firewall would.
+
+        Parameters
+        ----------
+        host : str
+            Who is asked.
+        from_ : str
+            Who asks; unless given, this machine, on which laptops are.
+        """
+        route = ("unreachable", f"{self.address(from_) if from_ else f'{self.net}.1'}/32")
         run("ip", "-n", self._space(host), "route", "add", *route)
         try:
             yield

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import socket
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,10 +15,14 @@ from swath.sites.cluster.lasting import lasting
 from swath.sites.cluster.record import Wanted, parse_workers
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Callable, Generator, Iterator
 
     from swath.sites.cluster.record import Standing
     from swath.sites.cluster.start import Running
+
+_ANSWER_S = 20.0
+"""How long a scheduler may take to answer; where a firewall is in between, nobody says no."""
 
 
 class Cluster:
@@ -96,7 +101,9 @@ def reached(running: Running, standing: Standing) -> Iterator[Cluster]:
             running.folder.fetch_certificate(folder)
             forward, security = site.transport.forward, read_security(folder)
             context = security.get_connection_args("client")["ssl_context"]
-            door = stack.enter_context(lasting(stack.enter_context(forward(standing.door)), context))
+            far = stack.enter_context(forward(standing.door))
+            _prove(far, context, standing.door, site.name)
+            door = stack.enter_context(lasting(far, context))
             address = f"tls://127.0.0.1:{door}"
             dashboard = f"127.0.0.1:{stack.enter_context(forward(dashboard))}"
         security = security or read_security(folder)
@@ -106,6 +113,22 @@ def reached(running: Running, standing: Standing) -> Iterator[Cluster]:
         link = f"http://127.0.0.1:{shown}/status"
         stack.enter_context(dask.config.set({"distributed.dashboard.link": link}))
         yield Cluster(running, scheduler_address=address, security=security, dashboard_link=link)
+
+
+def _prove(port: int, context: ssl.SSLContext, door: str, site: str) -> None:
+    """Refuse a scheduler that the login node does not reach; Dask would only say that it took too long."""
+    try:
+        with (
+            socket.create_connection(("127.0.0.1", port), _ANSWER_S) as plain,
+            context.wrap_socket(plain),
+        ):
+            return
+    except OSError as error:
+        raise SiteError(
+            f"cluster: the login node of {site} does not reach {door}, where the scheduler runs",
+            fix="where login nodes may not connect to compute nodes, run the program at the site: "
+            'on the login node with where="here", or in a job',
+        ) from error
 
 
 @contextlib.contextmanager
