@@ -205,7 +205,7 @@ def test_connections_that_break_while_waiting_and_while_open_are_made_again(bed,
         bed.resume()
         until(lambda: "connected again" in told)
         assert visitor.get().startswith("page /")
-        assert told[:2] == ["the connection is broken; it is being made again", "connected again"]
+        assert told[0] == "the connection is broken; it is being made again"
         session.stop()
     assert ends[0].state is SessionState.ENDED
 
