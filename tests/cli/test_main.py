@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -55,6 +56,24 @@ def test_the_help_of_a_command_loads_no_arrays(command):
         "matplotlib",
         "scipy",
     }
+
+
+def test_what_a_first_unit_waits_for_loads_neither_dask_nor_xarray(own_home, tmp_path, monkeypatch):
+    """Each of them takes a tenth of a second or more, of every submission and of every task."""
+    monkeypatch.chdir(tmp_path)
+    Path("swath.toml").write_text(f'[sites.hpc]\nfolder = "{tmp_path}/site"\n')
+    files = {each: write_tiff(tmp_path / f"{each}.tif", ramp()) for each in ("red", "nir")}
+    items = write_items(Path("items.json"), [make_item("one", files)])
+    job = ("run", "index", "-i", f"items={items}", "-i", "index=NDVI")
+    heavy = {"dask", "distributed", "xarray", "pandas", "numba", "requests", "spyndex", "asyncssh", "scipy"}
+    submitting = loaded_by(*job, "--on", "hpc", "--dry-run")
+    assert "rasterio" in submitting
+    assert not submitting & heavy
+    assert run([*job, "--output", "job"]) == 0
+    shutil.rmtree("job/results")
+    working = loaded_by("jobs", "work", "job", "--task", "0", "--tasks", "1")
+    assert Path("job/results/catalog.json").exists()
+    assert not working & (heavy - {"requests"})  # by rocrate, when all units are done
 
 
 def test_help_names_each_command(capsys):

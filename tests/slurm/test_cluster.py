@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import json
+import shutil
 import ssl
 import subprocess
 import time
 import urllib.request
+from pathlib import Path
 
 import pytest
-from slurm.testbed import wait_until
+from slurm.testbed import NODES, wait_until
 
 import swath
+from swath.model import SiteError
 from swath.sites.cluster.certificates import make_certificate, read_security
 from swath.sites.slurm import close_sites
 
@@ -121,7 +126,9 @@ def test_a_cluster_grows_with_its_work_and_shrinks_after_it(bed, site):
     told = run_script(
         bed,
         """
+import hashlib
 import json
+import shutil
 told = []
 try:
     with swath.cluster("bed", workers=(1, 3), cpus=1, memory="800MB", time="00:00:20") as client:
@@ -195,7 +202,9 @@ def test_workers_that_cannot_start_end_the_cluster_with_a_sentence(bed, site):
     told = run_script(
         bed,
         f"""
+import hashlib
 import json
+import shutil
 from swath.model import SiteError
 import swath.sites.environments as environments
 plain = environments.Launch
@@ -236,3 +245,106 @@ def test_a_job_on_workers_gives_the_bytes_of_one_without(bed, site):
     wait_until("workers", lambda: len(queue(bed)) > 3)
     bed.sh("alice", f"export SWATH_HOME=~/swath/home; swath jobs cancel {site}/ended")
     wait_until("an empty queue", lambda: queue(bed) == [])
+
+
+def test_a_node_that_is_cut_off_and_a_worker_that_is_out_of_time_are_replaced(bed, site):
+    asked = {"cpus": 1, "memory": "600MB", "partition": "short", "time": "00:02:00"}
+    with swath.cluster("bed", workers=3, **asked) as client:
+        wait_for(client, 3)
+        before, scheduler = workers_of(client), client.cluster.standing().address
+        node = next(each for each in ("n1", "n2", "n3") if bed.address(each) not in scheduler)
+        cut = {name for name, address in before.items() if bed.address(node) in address}
+        late = next(name for name in before if name not in cut)
+        slow = client.map(lambda number: __import__("time").sleep(0.4) or number**2, range(80), pure=False)
+        wait_until("results", lambda: sum(each.done() for each in slow) > 6)
+        bed.on("ctl", "scontrol", "update", f"jobid={late}", "EndTime=now+1")  # limits are of whole minutes
+        bed.cut(node)
+        assert client.submit(sum, slow).result(timeout=120) == sum(number**2 for number in range(80))
+        wait_until("replacements", lambda: {late, *cut}.isdisjoint(workers_of(client)), 90)
+        wait_for(client, 3)
+        state = "sacct --noheader --allocations --format=state --jobs="
+        assert bed.sh("alice", state + late).split() == ["TIMEOUT"]
+        assert {bed.sh("alice", state + each).strip() for each in cut} <= {"NODE_FAIL"}
+        assert client.cluster.standing().lost >= 1 + len(cut)
+        # Its worker has gone on all the while, and meets a scheduler that has forgotten it.
+        assert "cluster.worker" in bed.on(node, "ps", "-eo", "args")
+        bed.heal(node)
+        wait_until("its end", lambda: "cluster.worker" not in bed.on(node, "ps", "-eo", "args"), 90)
+        assert not {late, *cut} & workers_of(client).keys()
+        assert client.submit(sum, slow, pure=False).result(timeout=60) == sum(n**2 for n in range(80))
+
+
+def test_workers_in_a_container_image(bed, site, image, control):
+    bed.sh("alice", f"swath env build {shutil.copy(image, control)} --on bed --use")
+    told = run_script(
+        bed,
+        """
+import hashlib
+import json
+import shutil
+with swath.cluster("bed", workers=1, cpus=1, memory="800MB") as client:
+    here = lambda: (os.environ.get("CH_RUNNING"), __import__("socket").gethostname())
+    print(json.dumps([client.submit(here).result(timeout=90), here()]))
+""",
+    )
+    inside, outside = told
+    assert inside[0], told
+    assert not outside[0]
+    assert inside[1] != outside[1]
+    assert queue(bed) == []
+
+
+def test_a_job_on_workers_from_the_laptop_to_its_end(traveller, demo):
+    inputs = {"period": "P1Y", "output_collection": "made"}
+    words = traveller.inputs(**inputs)
+    said = traveller.swath("run", "composite", *words, "--on", "bed", "--workers", "2", "--mem", "1GB")
+    assert "results copied from bed" in said.err
+    (told,) = traveller.swath("jobs", "list", "--json").json
+    assert "2 workers for 4 units" in traveller.swath("jobs", "logs", told["id"]).out
+    items = traveller.swath("jobs", "results", told["id"], "--json").json["features"]
+    own = traveller.home / "own.json"
+    own.write_text(json.dumps({"type": "FeatureCollection", "features": demo[:3]}))
+    words = traveller.inputs(**inputs, items=str(own))
+    plain = traveller.swath("run", "composite", *words, "--json").json
+    there = traveller.swath("jobs", "results", plain["id"], "--json").json["features"]
+    assert sums_of(items) == sums_of(there)
+    assert len(items) == 4
+    assert queue(traveller.bed) == []
+
+
+def sums_of(items):
+    """Checksums of all files of some items, by the name of the tile."""
+    files = [Path(asset["href"]) for each in items for asset in each["assets"].values()]
+    return {(each.parent.name, each.name): hashlib.sha256(each.read_bytes()).hexdigest() for each in files}
+
+
+def test_a_computation_outlasts_the_connections_of_the_laptop(bed, site):
+    with swath.cluster("bed", workers=2, cpus=1, memory="600MB") as client:
+        wait_for(client, 2)
+        kept = client.submit(lambda: bytes(range(256)) * 40_000, pure=False)
+        slow = client.map(lambda number: __import__("time").sleep(0.2) or number**2, range(60), pure=False)
+        total = client.submit(sum, slow)
+        for count in (5, 25, 45):
+            wait_until("results", lambda least=count: sum(each.done() for each in slow) > least)
+            bed.on("login", "pkill", "-KILL", "-u", "alice", "-x", "sshd")
+        assert total.result(timeout=120) == sum(number**2 for number in range(60))
+        assert kept.result(timeout=60) == bytes(range(256)) * 40_000
+        assert client.submit(sum, [20, 22]).result(timeout=60) == 42
+        assert {each.status for each in slow} == {"finished"}
+        with urllib.request.urlopen(client.dashboard_link, timeout=20) as page:
+            assert b"Bokeh" in page.read()
+    assert queue(bed) == []
+
+
+def test_a_login_node_that_may_not_connect_to_nodes_is_told(bed, site):
+    with contextlib.ExitStack() as stack:
+        for node in NODES:
+            stack.enter_context(bed.hidden("login", node))
+        told = r"the login node of bed does not reach 10\.\S+:\d+, where the scheduler runs"
+        with (
+            pytest.raises(SiteError, match=told) as error,
+            swath.cluster("bed", workers=1, cpus=1, memory="600MB"),
+        ):
+            pass
+    assert 'with where="here"' in error.value.fix
+    assert queue(bed) == []

@@ -16,6 +16,7 @@ import time
 from pathlib import Path
 
 import pytest
+from slurm.testbed import NODES
 from visitor import SERVER, Visitor
 
 from swath.config import Settings
@@ -69,7 +70,7 @@ def opened(session, **options):
     """A session with its door open; gives the tunnel, and a visitor who is in."""
     ready(session)
     with contextlib.closing(Tunnel(session)) as tunnel:
-        assert mend(session, tunnel) is None
+        assert mend(session, tunnel, lambda _: None) is None
         with contextlib.closing(Door(tunnel, **options)) as door:
             visitor = Visitor(door.invite())
             assert visitor.enter() == 303
@@ -198,11 +199,31 @@ def test_connections_that_break_while_waiting_and_while_open_are_made_again(bed,
     with opened(session) as (tunnel, visitor), kept(session, tunnel) as (told, ends):
         assert visitor.get().startswith("page /")
         drop(bed)
+        assert visitor.get().startswith("page /")  # over the next connection
+        bed.on("login", "pkill", "-x", "sshd")
+        until(lambda: told)
+        bed.resume()
         until(lambda: "connected again" in told)
         assert visitor.get().startswith("page /")
-        assert told[:2] == ["the connection is broken; it is being made again", "connected again"]
+        assert told[0] == "the connection is broken; it is being made again"
         session.stop()
     assert ends[0].state is SessionState.ENDED
+
+
+def test_a_login_node_that_may_not_connect_to_nodes_is_told(bed, settings):
+    session, told, ends = order(settings), [], []
+    ready(session)
+    with contextlib.closing(Tunnel(session)) as tunnel:
+        mending = threading.Thread(target=lambda: ends.append(mend(session, tunnel, told.append)))
+        with contextlib.ExitStack() as stack:
+            for node in NODES:
+                stack.enter_context(bed.hidden("login", node))
+            mending.start()
+            until(lambda: told)
+        assert "does not answer; where login nodes may not connect to compute nodes, no session" in told[0]
+        mending.join(LIMIT_S)
+        assert ends == [None]  # and is found as soon as it may be
+    session.stop()
 
 
 def test_a_request_that_meets_a_broken_connection_waits_for_the_new_one(bed, settings):

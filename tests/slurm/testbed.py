@@ -14,10 +14,12 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import hashlib
+import hmac
 import os
 import re
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 import time
@@ -40,7 +42,7 @@ CPUS, MEMORY_MB = 4, 4000
 PACKAGES = (
     "slurmctld", "slurmd", "slurmdbd", "slurm-client", "slurm-wlm-basic-plugins", "slurm-wlm-mysql-plugin",
     "munge", "mariadb-server", "openssh-server", "openssh-client", "iproute2", "faketime",
-    "charliecloud", "squashfs-tools",
+    "charliecloud", "squashfs-tools", "libpam-oath",
 )  # fmt: skip
 
 
@@ -268,6 +270,7 @@ class Testbed:
             self.base / "etc/passwd": "/etc/passwd",
             self.base / "etc/group": "/etc/group",
             self.base / "etc/hosts": "/etc/hosts",
+            self.base / "etc/pam-sshd": "/etc/pam.d/sshd",
             Path(sys.base_prefix): self.base / "python",
             self._packages(): self.base / "site-packages",
             PLUGIN: self.base / "plugin",
@@ -435,9 +438,65 @@ class Testbed:
             add(line)
 
     def _start_sshd(self) -> None:
-        self.on("login", "mkdir", "-p", "/run/sshd")
-        self._spawn("login", "/usr/sbin/sshd", "-D", "-e", "-f", str(self.base / "etc/sshd_config"))
-        wait_until("sshd", lambda: self._listens("login", "sshd"))
+        self._sshd("login", 22)
+
+    def _sshd(self, host: str, port: int, *options: str) -> str:
+        """Start an SSH server; give the number of its process there."""
+        self.on(host, "mkdir", "-p", "/run/sshd")
+        pid = self.base / f"sshd-{host}-{port}"
+        pid.unlink(missing_ok=True)
+        said = (f"ListenAddress={self.address(host)}:{port}", f"PidFile={pid}", *options)
+        words = [word for each in said for word in ("-o", each)]
+        self._spawn(host, "/usr/sbin/sshd", "-D", "-e", "-f", str(self.base / "etc/sshd_config"), *words)
+        wait_until(f"sshd of {host}", lambda: pid.read_text().strip())
+        return pid.read_text().strip()
+
+    @contextlib.contextmanager
+    def sshd(self, host: str, port: int, *options: str) -> Iterator[None]:
+        """Have another SSH server for a while.
+
+        Parameters
+        ----------
+        host, port
+            Where it listens.
+        options : str
+            What is other than in its configuration, such as ``UsePAM=yes``.
+        """
+        pid = self._sshd(host, port, *options)
+        try:
+            yield
+        finally:
+            self.on(host, "kill", pid, check=False)
+
+    @contextlib.contextmanager
+    def hidden(self, host: str, from_: str = "") -> Iterator[None]:
+        """Let a host answer another one no more for a while, as a firewall would.
+
+        Parameters
+        ----------
+        host : str
+            Who is asked.
+        from_ : str
+            Who asks; unless given, this machine, on which laptops are.
+        """
+        route = ("unreachable", f"{self.address(from_) if from_ else f'{self.net}.1'}/32")
+        run("ip", "-n", self._space(host), "route", "add", *route)
+        try:
+            yield
+        finally:
+            run("ip", "-n", self._space(host), "route", "delete", *route)
+
+    def deal_codes(self, user: str) -> list[str]:
+        """Give a user a new secret for one-time codes; its first codes, each good once."""
+        secret, file = os.urandom(20), self.base / "etc/codes"
+        file.write_text(f"HOTP {user} - {secret.hex()}\n")
+        file.chmod(0o600)
+        codes = []
+        for count in range(10):  # RFC 4226
+            digest = hmac.digest(secret, struct.pack(">Q", count), "sha1")
+            (number,) = struct.unpack_from(">I", digest, digest[-1] & 15)
+            codes.append(f"{(number & 0x7FFFFFFF) % 10**6:06}")
+        return codes
 
     # -- files --------------------------------------------------------------------------------------
 
@@ -508,8 +567,7 @@ class Testbed:
             group += f"{user}:x:{number}:\n"
         for name, text in (("passwd", passwd), ("group", group), ("hosts", hosts)):
             (etc / name).write_text(text)
-        for name, secret in (("slurm.conf", False), ("slurmdbd.conf", True), ("gres.conf", False),
-                             ("cgroup.conf", False), ("sshd_config", False)):  # fmt: skip
+        for name in ("slurm.conf", "slurmdbd.conf", "gres.conf", "cgroup.conf", "sshd_config", "pam-sshd"):
             text = (Path(__file__).parent / "etc" / name).read_text()
             facts = {
                 "BASE": self.base, "MUNGE": self.munge, "NET": self.net, "CPUS": CPUS, "MEMORY": MEMORY_MB,
@@ -518,7 +576,7 @@ class Testbed:
             for key, value in facts.items():
                 text = text.replace(f"@{key}@", str(value))
             (etc / name).write_text(text)
-            if secret:
+            if name == "slurmdbd.conf":
                 shutil.chown(etc / name, "slurm", "slurm")
                 (etc / name).chmod(0o600)
         for number in (0, 1):  # a graphics card for Slurm is a character device that it can count

@@ -120,7 +120,7 @@ def open_session(
             return
         tunnel = Tunnel(session)
         with contextlib.closing(tunnel), _closing_terminal():
-            if (ended := mend(session, tunnel)) is None:
+            if (ended := mend(session, tunnel, _told)) is None:
                 with contextlib.closing(_door(session, tunnel, settings, port)) as door:
                     _invite(door, status, browser=browser, as_json=as_json)
                     ended = stay(session, tunnel, _told)

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyproj
 import rasterio
-from odc.geo.geobox import GeoBox
 from pyproj.exceptions import ProjError
 
 from swath.cube.lonlat import from_lonlat
+from swath.cube.odc_geo import GeoBox
 from swath.cube.reader import open_raster
 from swath.cube.sources import BandSource, Item, band_sources, find_band, unknown_band
 from swath.model import BBox, InputError

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from swath.cube.index_table import constant, find_index, index_names
 from swath.cube.sources import Item, band_names, band_sources, find_band
 from swath.model import InputError, unknown
 
@@ -93,30 +94,18 @@ def spectral_index(name: str) -> SpectralIndex:
     >>> spectral_index("NDVI").formula, spectral_index("NDVI").letters
     ('(N-R)/(N+R)', ('N', 'R'))
     """
-    import spyndex
-
-    known = {each.casefold(): each for each in spyndex.indices}
-    # Some names differ in their case alone (MSR705, mSR705): as it is written comes first.
-    spelled = name if name in spyndex.indices else known.get(name.casefold())
-    if spelled is None:
-        raise unknown(f"index: there is no index {name!r}", name, known.values())
-    found = spyndex.indices[spelled]
-    letters = tuple(each for each in found.bands if each in _COMMON_NAMES)
-    rest = [each for each in found.bands if each not in _COMMON_NAMES]
-    constants = tuple((each, spyndex.constants[each].default) for each in rest if each in spyndex.constants)
-    if len(constants) != len(rest) or any(value is None for _, value in constants):
-        lacking = sorted(set(rest) - {key for key, value in constants if value is not None})
+    found = find_index(name)
+    if found is None:
+        raise unknown(f"index: there is no index {name!r}", name, index_names().values())
+    letters = tuple(each for each in found.letters if each in _COMMON_NAMES)
+    values = {each: constant(each) for each in found.letters if each not in _COMMON_NAMES}
+    constants = tuple((each, value) for each, value in values.items() if value is not None)
+    if lacking := sorted(values.keys() - dict(constants).keys()):
         raise InputError(
-            f"index: {spelled} needs {', '.join(lacking)}, which are neither bands nor constants"
+            f"index: {found.name} needs {', '.join(lacking)}, which are neither bands nor constants"
         )
     # The formula divides and takes powers of bands alone: numbers in it are Python's and keep float32.
-    return SpectralIndex(
-        spelled,
-        found.long_name,
-        found.formula,
-        letters,
-        tuple((key, float(value)) for key, value in constants),
-    )
+    return SpectralIndex(found.name, found.title, found.formula, letters, constants)
 
 
 def bands_for(index: SpectralIndex, items: Sequence[Item]) -> dict[str, str]:

@@ -6,7 +6,6 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from swath.jobs.on_cluster import write_order
 from swath.jobs.prepare import local_files
 from swath.jobs.work import memory_for
 from swath.sites.environments import launch
@@ -64,6 +63,8 @@ def write_script(batch: Batch, folder: JobFolder, site: SlurmSite) -> str:
     """Write the batch script into the job folder at the site; give its path there."""
     text = script_of(batch, remote=site.is_remote)
     if batch.record.workers:
+        from swath.jobs.on_cluster import write_order
+
         write_order(batch.record, site, batch.job["id"])
     path = f"{batch.record.folder}/job.sh"
     site.transport.write(path, text.encode(), mode=0o755)

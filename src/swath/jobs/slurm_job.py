@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 from swath.jobs.carry import carry, file_mode, has_secrets
 from swath.jobs.execute import new_status, now
 from swath.jobs.job import Job
-from swath.jobs.on_cluster import end_workers
 from swath.jobs.slurm_batch import Batch, deal, write_script
 from swath.jobs.slurm_record import Submission, locked, read_record, write_record
 from swath.jobs.slurm_words import describe_end, describe_work
@@ -271,8 +270,7 @@ class SlurmJob(Job):
         self.record = read_record(self.folder)
         if self.record.jobs:
             self.site.cancel(self.record.jobs)
-            if self.record.workers:
-                end_workers(self.record, self.site)
+            self._end_workers()
         done, total = len(self._folder_seen().names & self.folder.units.keys()), status.units_total
         kept = f"{done} of {total} units are kept: `swath jobs rerun` goes on from there"
         return self._tell(JobState.DISMISSED, f"cancelled; {kept}", units_done=done, exit_code=5)
@@ -280,10 +278,15 @@ class SlurmJob(Job):
     def _cancel_quietly(self) -> None:
         try:
             self.site.slurm.cancel(self.record.jobs)
-            if self.record.workers:
-                end_workers(self.record, self.site)
+            self._end_workers()
         except SiteError:
             return
+
+    def _end_workers(self) -> None:
+        if self.record.workers:
+            from swath.jobs.on_cluster import end_workers
+
+            end_workers(self.record, self.site)
 
     def require_idle(self) -> None:
         """Refuse to run a job that runs already."""

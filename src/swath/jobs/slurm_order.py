@@ -13,7 +13,6 @@ from swath.jobs.slurm_batch import Batch, count_tasks_for, fill_resources, scrip
 from swath.jobs.slurm_job import SlurmJob
 from swath.jobs.slurm_record import SlurmRecord, write_record
 from swath.model import InputError
-from swath.sites.cluster.start import refuse_container
 from swath.sites.environments import launch
 from swath.sites.slurm import check_resources, open_site
 
@@ -99,6 +98,8 @@ def outline(
     """
     site = open_site(on, settings)
     if workers:
+        from swath.sites.cluster.start import refuse_container
+
         refuse_container(site.settings.environment)
         if tasks:
             raise InputError("tasks: units go to tasks or to workers", fix="leave --tasks or --workers out")

@@ -102,23 +102,15 @@ def quantity_of(name: str) -> Quantity:
 
 
 def _index_quantity(name: str) -> Quantity | None:
-    import spyndex
-
+    from swath.cube.index_table import constant, find_index
     from swath.products.bounded import bound_of
 
-    known = {each.casefold(): each for each in spyndex.indices}
-    # Some names differ in their case alone (MSR705, mSR705): as it is written comes first.
-    spelled = name if name in spyndex.indices else known.get(name.casefold())
-    if spelled is None:
+    index = find_index(name)
+    if index is None:
         return None
-    index = spyndex.indices[spelled]
-    constants = {
-        each: float(spyndex.constants[each].default)
-        for each in index.bands
-        if each in spyndex.constants and spyndex.constants[each].default is not None
-    }
-    bound = bound_of(index.formula, constants)
+    values = {each: constant(each) for each in index.letters}
+    bound = bound_of(index.formula, {each: value for each, value in values.items() if value is not None})
     if bound is None or bound > _INT16_REACH:
-        return Quantity(name, "float32", description=index.long_name)
-    colormap, vmin = _COLOURS.get(index.application_domain, ("viridis", -1.0))
-    return _packed(name, index.long_name, colormap, vmin, 1.0)
+        return Quantity(name, "float32", description=index.title)
+    colormap, vmin = _COLOURS.get(index.domain, ("viridis", -1.0))
+    return _packed(name, index.title, colormap, vmin, 1.0)

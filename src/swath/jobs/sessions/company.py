@@ -65,7 +65,7 @@ def stay(session: Session, tunnel: Tunnel, tell: Callable[[str], None]) -> Sessi
     while True:
         if tunnel.broken.wait(1.0):
             tell("the connection is broken; it is being made again")
-            if (ended := mend(session, tunnel)) is not None:
+            if (ended := mend(session, tunnel, tell)) is not None:
                 return ended
             tell("connected again")
         if time.monotonic() - tried > _TRY_S:
@@ -81,16 +81,19 @@ def stay(session: Session, tunnel: Tunnel, tell: Callable[[str], None]) -> Sessi
             tell(sentence)
 
 
-def mend(session: Session, tunnel: Tunnel) -> SessionStatus | None:
+def mend(session: Session, tunnel: Tunnel, tell: Callable[[str], None]) -> SessionStatus | None:
     """Make the way to a session, as long as it takes; give how the session ended where it has meanwhile."""
-    attempt = 0
+    attempt, said = 0, ""
     while True:
         status = _look(session)
         if status is not None and status.state.is_final:
             return status
         try:
             tunnel.mend()
-        except SiteError:
+        except SiteError as error:
+            if attempt and error.what != said:  # one that fails once is nothing to tell of
+                said = error.what
+                tell(f"{error.what}; {error.fix}; trying again")
             time.sleep(_PAUSES_S[min(attempt, len(_PAUSES_S) - 1)])
             attempt += 1
         else:

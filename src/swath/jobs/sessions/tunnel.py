@@ -70,7 +70,11 @@ class Tunnel:
             pass  # the gate is there, and tells so itself
         except OSError as error:
             self.close()
-            raise SiteError(f"session {session.id}: {session.target()} does not answer") from error
+            raise SiteError(
+                f"session {session.id}: {session.target()} does not answer",
+                fix="where login nodes may not connect to compute nodes, no session can be opened: "
+                "ask the site's administrators",
+            ) from error
         self._way = way
         self.broken.clear()
 

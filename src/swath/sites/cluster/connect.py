@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import socket
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,13 +11,18 @@ from typing import TYPE_CHECKING, Any
 from swath.model import SiteError, SwathError
 from swath.sites.cluster.certificates import read_security
 from swath.sites.cluster.dashboard import show_dashboard
+from swath.sites.cluster.lasting import lasting
 from swath.sites.cluster.record import Wanted, parse_workers
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Callable, Generator, Iterator
 
     from swath.sites.cluster.record import Standing
     from swath.sites.cluster.start import Running
+
+_ANSWER_S = 20.0
+"""How long a scheduler may take to answer; where a firewall is in between, nobody says no."""
 
 
 class Cluster:
@@ -89,19 +95,40 @@ def reached(running: Running, standing: Standing) -> Iterator[Cluster]:
     with contextlib.ExitStack() as stack:
         address, dashboard = standing.address, standing.dashboard
         folder = Path(running.folder.path) / "tls"
+        security = None
         if site.is_remote:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="swath-cluster-")))
             running.folder.fetch_certificate(folder)
-            forward = site.transport.forward
-            address = f"tls://127.0.0.1:{stack.enter_context(forward(address.removeprefix('tls://')))}"
+            forward, security = site.transport.forward, read_security(folder)
+            context = security.get_connection_args("client")["ssl_context"]
+            far = stack.enter_context(forward(standing.door))
+            _prove(far, context, standing.door, site.name)
+            door = stack.enter_context(lasting(far, context))
+            address = f"tls://127.0.0.1:{door}"
             dashboard = f"127.0.0.1:{stack.enter_context(forward(dashboard))}"
-        security = read_security(folder)
+        security = security or read_security(folder)
         host, _, port = dashboard.rpartition(":")
         context = security.get_connection_args("client")["ssl_context"]
         shown = stack.enter_context(show_dashboard(host, int(port), context))
         link = f"http://127.0.0.1:{shown}/status"
         stack.enter_context(dask.config.set({"distributed.dashboard.link": link}))
         yield Cluster(running, scheduler_address=address, security=security, dashboard_link=link)
+
+
+def _prove(port: int, context: ssl.SSLContext, door: str, site: str) -> None:
+    """Refuse a scheduler that the login node does not reach; Dask would only say that it took too long."""
+    try:
+        with (
+            socket.create_connection(("127.0.0.1", port), _ANSWER_S) as plain,
+            context.wrap_socket(plain),
+        ):
+            return
+    except OSError as error:
+        raise SiteError(
+            f"cluster: the login node of {site} does not reach {door}, where the scheduler runs",
+            fix="where login nodes may not connect to compute nodes, run the program at the site: "
+            'on the login node with where="here", or in a job',
+        ) from error
 
 
 @contextlib.contextmanager

@@ -34,8 +34,18 @@ def show_dashboard(host: str, port: int, context: ssl.SSLContext) -> Iterator[in
         The port.
     """
     loop = asyncio.new_event_loop()
+    kept: set[asyncio.Task[None] | None] = set()
+    """The loop itself would let a task go whose browser has left, before it has left the dashboard."""
 
     async def joined(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        own = asyncio.current_task()
+        kept.add(own)
+        try:
+            await led(reader, writer)
+        finally:
+            kept.discard(own)
+
+    async def led(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if not is_own(writer.get_extra_info("peername"), writer.get_extra_info("sockname")):
             writer.close()
             return

@@ -73,6 +73,8 @@ class Standing:
     """One of `STATES`."""
     address: str = ""
     """Address of its scheduler, as the site's hosts see it."""
+    door: str = ""
+    """``host:port`` where connections to the scheduler outlast what carries them, see `lasting`."""
     dashboard: str = ""
     """``host:port`` of its dashboard, which asks for the cluster's certificate."""
     workers: int = 0

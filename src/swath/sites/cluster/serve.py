@@ -18,6 +18,7 @@ from swath.config import SiteSettings
 from swath.model import SwathError
 from swath.sites.cluster.certificates import read_security
 from swath.sites.cluster.folder import ClusterFolder
+from swath.sites.cluster.lasting import LastingServer
 from swath.sites.cluster.start import FOLLOW
 from swath.sites.slurm.site import SlurmSite
 from swath.sites.transport.here import Here
@@ -83,13 +84,16 @@ async def serve(folder: ClusterFolder, *, with_caller: bool) -> int:
     # Slurm is at hand here, however far it was for whoever ordered this.
     slurm = SlurmSite(order.site, SiteSettings(**{**order.settings, "ssh": ""})).slurm
     host = own_address(order, slurm)
+    security = read_security(Path(folder.path) / "tls")
     with dask.config.set(_SETTINGS):
         async with GuardedScheduler(
-            security=read_security(Path(folder.path) / "tls"), protocol="tls", host=host, port=0,
+            security=security, protocol="tls", host=host, port=0,
             dashboard_address=f"{host}:0", dashboard=True,
         ) as scheduler:  # fmt: skip
+            server = LastingServer(host, scheduler.port)
+            door = await server.start(host, security.get_listen_args("scheduler")["ssl_context"])
             standing = replace(
-                folder.read_standing(), address=scheduler.address,
+                folder.read_standing(), address=scheduler.address, door=f"{host}:{door}",
                 dashboard=f"{host}:{scheduler.http_server.port}",
                 scheduler_job=os.environ.get("SLURM_JOB_ID", "") if order.where == "job" else "",
             )  # fmt: skip
@@ -103,6 +107,7 @@ async def serve(folder: ClusterFolder, *, with_caller: bool) -> int:
                 await keeper.run()
             finally:
                 await keeper.end()
+                server.close()
     log.info("ended%s", f": {keeper.failure}" if keeper.failure else "")
     if left.is_set() and not keeper.failure:  # a caller that was killed could not do it
         folder.remove()

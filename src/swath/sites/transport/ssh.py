@@ -4,28 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import getpass
-import os
+import functools
 import posixpath
 import secrets
 import shlex
-import sys
 import threading
 import time
 from concurrent.futures import TimeoutError as FutureTimeout
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import asyncssh
 
-from swath.model import NotAllowedError, SiteError
+from swath.model import SiteError
+from swath.sites.transport.connecting import connect, reason_of
 from swath.sites.transport.way import BEGIN_LINE, TIMEOUT_S, Completed, decode, unwrapped, wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
+    from pathlib import Path
 
-_CONNECT_S = 20.0
-_KEEPALIVE_S = 15.0
 _PAUSES_S = (0.5, 2.0, 5.0)
 """Between attempts to come back to a login node that has dropped the connection."""
 _LOST = (asyncssh.ConnectionLost, asyncssh.DisconnectError, asyncssh.ChannelOpenError, ConnectionError)
@@ -51,11 +48,10 @@ class Ssh:
 
     def __init__(self, address: str) -> None:
         self.name = address
-        self.user, _, rest = address.rpartition("@")
-        host, _, port = rest.partition(":")
-        self.host, self.port = host, int(port) if port.isdecimal() else None
         self._connection: asyncssh.SSHClientConnection | None = None
         self._lock: asyncio.Lock | None = None
+        self._led: set[asyncio.Task[Any] | None] = set()
+        """What leads connections on, see `forward`."""
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name=f"ssh {address}", daemon=True)
         self._thread.start()
@@ -188,19 +184,33 @@ class Ssh:
     @contextlib.contextmanager
     def forward(self, target: str) -> Iterator[int]:
         """See `Transport.forward`."""
-
-        async def listen(connection: asyncssh.SSHClientConnection) -> asyncssh.SSHListener:
-            if target.startswith("/"):
-                return await connection.forward_local_port_to_path("127.0.0.1", 0, target)
-            host, _, port = target.rpartition(":")
-            return await connection.forward_local_port("127.0.0.1", 0, host, int(port))
-
-        listener = self._on_connection(listen)
+        server = self._wait(asyncio.start_server(functools.partial(self._lead, target), "127.0.0.1", 0))
         try:
-            yield listener.get_port()
+            yield int(server.sockets[0].getsockname()[1])
         finally:
             with contextlib.suppress(RuntimeError):  # the loop may be closed
-                self._loop.call_soon_threadsafe(listener.close)
+                self._loop.call_soon_threadsafe(server.close)
+
+    async def _lead(self, target: str, near: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Lead one connection on, over a new SSH connection where the one that was there has gone."""
+        host, _, port = target.rpartition(":")
+        own = asyncio.current_task()
+        self._led.add(own)
+        try:
+            connection = await self._connected()
+            if target.startswith("/"):
+                far, far_writer = await connection.open_unix_connection(target)
+            else:
+                far, far_writer = await connection.open_connection(host, int(port))
+            try:
+                await asyncio.gather(_pump(near, far_writer), _pump(far, writer))
+            finally:
+                far_writer.close()
+        except (OSError, asyncssh.Error):  # the port stays, for who tries again
+            pass
+        finally:
+            self._led.discard(own)
+            writer.close()
 
     # -- the connection -------------------------------------------------------------------------------
 
@@ -232,7 +242,7 @@ class Ssh:
                 self._connection = None
                 if once or pause is None:
                     raise SiteError(
-                        f"site: the connection to {self.name} has broken ({_reason(error)})",
+                        f"site: the connection to {self.name} has broken ({reason_of(error)})",
                         fix="try again; jobs there go on",
                     ) from error
                 time.sleep(pause)
@@ -245,7 +255,7 @@ class Ssh:
             raise FileNotFoundError(f"{self.name}:{path}") from error
         except asyncssh.SFTPError as error:
             raise SiteError(
-                f"site: {path!r} on {self.name} cannot be read or written ({_reason(error)})",
+                f"site: {path!r} on {self.name} cannot be read or written ({reason_of(error)})",
                 fix="look whether the disk is full and the folder is yours",
             ) from error
 
@@ -253,102 +263,26 @@ class Ssh:
         self._lock = self._lock or asyncio.Lock()
         async with self._lock:
             if self._connection is None or self._connection.is_closed():
-                self._connection = await self._connect()
+                self._connection = await connect(self.name)
             return self._connection
 
-    async def _connect(self) -> asyncssh.SSHClientConnection:
-        known: dict[str, Any] = {"port": self.port} if self.port else {}
-        if self.user:
-            known["username"] = self.user
-        asker = _Asker()
-        try:
-            return await asyncssh.connect(
-                self.host, client_factory=lambda: asker, keepalive_interval=_KEEPALIVE_S,
-                connect_timeout=_CONNECT_S, login_timeout=120, **known,
-            )  # fmt: skip
-        except asyncssh.HostKeyNotVerifiable as error:
-            raise _about_key(self.name, asker) from error
-        except asyncssh.PermissionDenied as error:
-            raise NotAllowedError(
-                f"site: {self.name} does not let you in ({_reason(error)})",
-                fix=f"find out with: ssh {self.name}",
-            ) from error
-        except (OSError, asyncssh.Error, TimeoutError) as error:
-            raise SiteError(
-                f"site: {self.name} does not answer ({_reason(error)})", fix=f"find out with: ssh {self.name}"
-            ) from error
-
     async def _disconnect(self) -> None:
+        led = [each for each in self._led if each is not None]
+        for each in led:
+            each.cancel()
+        await asyncio.gather(*led, return_exceptions=True)
         if self._connection is not None:
             self._connection.close()
             await self._connection.wait_closed()
 
 
-class _Asker(asyncssh.SSHClient):
-    """Asks for passwords and one-time codes on the terminal, where there is one; refuses other host keys."""
-
-    def __init__(self) -> None:
-        self.refused: tuple[str, str, int, asyncssh.SSHKey] | None = None
-
-    def validate_host_public_key(self, host: str, addr: str, port: int, key: asyncssh.SSHKey) -> bool:
-        self.refused = (host, addr, port, key)
-        return False
-
-    def password_auth_requested(self) -> Any:
-        return self._ask("password: ") if _has_terminal() else None
-
-    def kbdint_auth_requested(self) -> str | None:
-        return "" if _has_terminal() else None
-
-    async def kbd_challenge_received(
-        self,
-        name: str,
-        instructions: str,
-        lang: str,  # noqa: ARG002 -- asyncssh gives it
-        prompts: Sequence[tuple[str, bool]],
-    ) -> list[str]:
-        for each in (name, instructions):
-            if each.strip():
-                print(each, file=sys.stderr)  # noqa: T201 -- what the server says to the person
-        return [await self._ask(prompt, shown=shown) for prompt, shown in prompts]
-
-    async def _ask(self, prompt: str, *, shown: bool = False) -> str:
-        return await asyncio.to_thread(input if shown else getpass.getpass, prompt)
-
-
-def _about_key(name: str, asker: _Asker) -> SiteError:
-    """Say of a host key that was refused whether the host is new or has another key."""
-    host, address, port, key = asker.refused or ("", "", 22, None)
-    path = Path("~/.ssh/known_hosts").expanduser()
-    known: Sequence[Any] = ()
-    with contextlib.suppress(OSError, ValueError):
-        known = asyncssh.read_known_hosts(str(path)).match(host, address, port)[0]
-    mark = key.get_fingerprint() if key else "unknown"
-    if known:
-        entry = host if port == 22 else f"[{host}]:{port}"
-        return SiteError(
-            f"site: the host key of {name} is not the one in {path}, but {mark}: the host was set up anew, "
-            "or somebody else answers",
-            fix=f"ask its administrators whether the new one is right, and only then: ssh-keygen -R {entry}",
-        )
-    return SiteError(
-        f"site: the host key of {name} is not known, its fingerprint is {mark}",
-        fix=f"compare it with what the site publishes, and then connect once with: ssh {name}",
-    )
-
-
-def _has_terminal() -> bool:
-    try:
-        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
-    except OSError:
-        return False
-    return sys.stdin.isatty()
+async def _pump(source: Any, sink: Any) -> None:
+    while data := await source.read(65536):
+        sink.write(data)
+        await sink.drain()
+    sink.write_eof()
 
 
 def _bytes(data: bytes | str | None) -> bytes:
     """Take what asyncssh gives without an encoding for what it is."""
     return data.encode() if isinstance(data, str) else data or b""
-
-
-def _reason(error: BaseException) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
