@@ -29,6 +29,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "sessions": ("swath.cli.sessions", "List, open and stop what `swath lab` has started; its logs."),
     "sites": ("swath.cli.sites", "List the places where jobs can run."),
     "cluster": ("swath.cli.cluster", "Start, scale, stop and list Dask clusters at Slurm sites."),
+    "stores": ("swath.cli.stores", "List and check the places where bytes live."),
     "env": ("swath.cli.env", "Make, list and push what jobs run in: one file each."),
     "doctor": ("swath.cli.doctor", "Tell what is installed, what is missing, and what the settings are."),
 }

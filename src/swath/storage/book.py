@@ -100,13 +100,20 @@ class StoreBook:
             self._open.clear()
 
 
+_KINDS = {"s3": "s3", "dav": "webdav", "davs": "webdav", "dcache": "dcache"}
+
+
+def kind_of(settings: StoreSettings, root: Root) -> str:
+    """Tell the kind of a store: as set, or as the scheme of its address says."""
+    if not root.scheme:
+        return "folder"
+    return settings.kind or _KINDS.get(settings.url.partition("://")[0], "http")
+
+
 def make_store(name: str, root: Root, settings: StoreSettings) -> ObjectStore:
     """Make the store of a kind."""
-    scheme = settings.url.partition("://")[0]
-    kind = settings.kind or {"s3": "s3", "dav": "webdav", "davs": "webdav", "dcache": "dcache"}.get(
-        scheme, ""
-    )
-    if not root.scheme:
+    kind = kind_of(settings, root)
+    if kind == "folder":
         from swath.storage.folder import FolderStore
 
         return FolderStore(root.prefix, name=name.rstrip("/"))
