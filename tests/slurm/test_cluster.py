@@ -9,7 +9,7 @@ import time
 import urllib.request
 
 import pytest
-from slurm.testbed import wait_until
+from slurm.machine import wait_until
 
 import swath
 from swath.sites.cluster.certificates import make_certificate, read_security
