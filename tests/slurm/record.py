@@ -114,7 +114,7 @@ def record(bed: Testbed) -> Path:
     it.say("scancel", "scancel", it.jobs["cancelled"], it.jobs["big"])
     bed.on("ctl", "scontrol", "update", "nodename=n2", "state=down", "reason=record")
     it.wait(("lost", "NODE_FAIL"), ("cancelled", "CANCELLED"))
-    bed.on("ctl", "scontrol", "update", "nodename=n2", "state=resume")
+    bed.on("ctl", "scontrol", "update", "nodename=n2", "state=resume", check=False)
     it.wait(("again", "COMPLETED"), ("late", "TIMEOUT"), seconds=150)
     it.say("queue at the end", *QUEUE)
     it.say("account", *ACCOUNT, "--jobs", ",".join(it.jobs.values()))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import ssl
 import subprocess
 import time
@@ -122,6 +123,7 @@ def test_a_cluster_grows_with_its_work_and_shrinks_after_it(bed, site):
         bed,
         """
 import json
+import re
 told = []
 try:
     with swath.cluster("bed", workers=(1, 3), cpus=1, memory="800MB", time="00:00:20") as client:
@@ -196,6 +198,7 @@ def test_workers_that_cannot_start_end_the_cluster_with_a_sentence(bed, site):
         bed,
         f"""
 import json
+import re
 from swath.model import SiteError
 import swath.sites.environments as environments
 plain = environments.Launch
@@ -236,3 +239,32 @@ def test_a_job_on_workers_gives_the_bytes_of_one_without(bed, site):
     wait_until("workers", lambda: len(queue(bed)) > 3)
     bed.sh("alice", f"export SWATH_HOME=~/swath/home; swath jobs cancel {site}/ended")
     wait_until("an empty queue", lambda: queue(bed) == [])
+
+
+def test_nodes_that_may_not_submit_are_said_beforehand_and_by_the_job(bed, site):
+    run = (
+        "export SWATH_HOME=~/swath/home; "
+        "demo=$(python -c 'import swath.demo; print(swath.demo.demo_folder())'); "
+        "swath catalog ingest $demo/stac/collection.json 2>/dev/null; "
+        "run='swath run composite -i collection=sentinel-2-l2a-romania -i datetime=2019 -i index=NDVI "
+        "-i period=P1Y -i tile_size=48 -i output_collection=made --on bed --workers 2'; "
+    )
+    only = ("scontrol", "update", "partitionname=normal")
+    try:
+        bed.on("ctl", *only, "allocnodes=login")
+        early = bed.sh("alice", f"{run} $run 2>&1 || echo $?")
+        begun = bed.sh("alice", "swath cluster start bed --where job 2>&1 || echo $?")
+        bed.on("ctl", *only, "allocnodes=ALL")
+        bed.sh("alice", f"{run} $run --output held --detach --slurm=--hold")
+        bed.on("ctl", *only, "allocnodes=login")
+        bed.sh("alice", "scontrol release $(squeue --me --noheader -o %A)")
+        late = bed.sh("alice", f"{run} swath jobs logs -f held; swath jobs show held || true")
+    finally:
+        bed.on("ctl", *only, "allocnodes=ALL")
+    for told in (early, begun):
+        assert "the nodes of the partition normal may not submit jobs to it, only login may" in told
+        assert "fix: leave workers out" in told
+        assert told.endswith("2\n")
+    assert re.search(r"state +failed", late), late
+    assert re.search(r"workers: n\d cannot submit them: sbatch refuses: .*\n? +fix: leave workers out", late)
+    assert queue(bed) == []

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from slurm.package_index import serve
+from slurm.testbed import NODES
 
 from swath.model import SiteError
 from swath.sites.install import Wanted, install
@@ -171,6 +172,49 @@ def test_an_image_is_built_here_and_pushed_and_may_be_a_folder_there(traveller, 
     told = traveller.ended(job)
     assert told["state"] == "successful", told["message"]
     assert provenance(traveller, job)["environment"] == f"charliecloud:{folder}"
+
+
+# -- modules ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def modules(traveller):
+    """A folder with the module eo/2026, whose Python writes down where it is used."""
+    there = f"{traveller.bed.home('alice')}/{traveller.control.name}"
+    python = f'#!/bin/sh\nhostname >>"{there}/used"\nexec {traveller.bed.python} "$@"'
+    module = f"#%Module1.0\nprepend-path PATH {there}/eo/bin\nsetenv EO_HOME {there}/eo"
+    traveller.bed.sh(
+        "alice",
+        f"mkdir -p {there}/eo/bin {there}/modules/eo; cd {there}; echo '{module}' >modules/eo/2026\n"
+        f"echo '{python}' >eo/bin/python3; chmod +x eo/bin/python3",
+    )
+    return f"{there}/modules"
+
+
+@pytest.mark.parametrize("how", ["environment", "prepare"])
+def test_a_job_runs_with_an_environment_module(traveller, modules, how):
+    there = modules.removesuffix("/modules")
+    lines = f"module use {modules}"
+    if how == "environment":
+        settle(traveller, "module:eo/2026")
+    else:  # what a module brings is there for an environment of another kind
+        lines += "; module load eo; echo $EO_HOME >$EO_HOME/../used"
+    settings = traveller.home / ".config/swath/swath.toml"
+    settings.write_text(f'{settings.read_text()}prepare = "{lines}"\n')
+    job = traveller.submit("index", "--on", "bed")
+    told = traveller.ended(job)
+    assert told["state"] == "successful", told["message"]
+    used = traveller.bed.sh("alice", f"cat {there}/used").split()
+    assert set(used) <= set(NODES) if how == "environment" else used == [f"{there}/eo"]
+
+
+def test_a_module_without_swath_is_said(traveller, modules):
+    settle(traveller, "module:eo/2026")
+    settings = traveller.home / ".config/swath/swath.toml"
+    settings.write_text(f'{settings.read_text()}prepare = "module use {modules}"\n')
+    traveller.bed.sh("alice", f"cd {modules}/../eo/bin; echo 'exec /usr/bin/python3 -I \"$@\"' >python3")
+    said = traveller.swath("run", "index", *traveller.inputs(), "--on", "bed", code=5)
+    assert re.search("environment: the module eo/2026 does not run swath on n", said.err), said.err
 
 
 # -- faults -----------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from swath.jobs.slurm_batch import Batch, count_tasks_for, fill_resources, scrip
 from swath.jobs.slurm_job import SlurmJob
 from swath.jobs.slurm_record import SlurmRecord, write_record
 from swath.model import InputError
-from swath.sites.cluster.start import refuse_container
+from swath.sites.cluster.closed import refuse_closed_nodes, refuse_container
 from swath.sites.environments import launch
 from swath.sites.slurm import check_resources, open_site
 
@@ -110,6 +110,8 @@ def outline(
     units = len(planned.work.units)
     resources = fill_resources(asked, site.settings, planned.job["unit_bytes"], units)
     check_resources(resources, site.settings, on)
+    if workers:
+        refuse_closed_nodes(site.slurm, resources.partition)
     if site.is_remote or request.output is None:
         path = site.folder("jobs", planned.job["id"])
     else:

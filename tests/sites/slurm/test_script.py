@@ -31,12 +31,12 @@ def script(**changes):
 
 def test_it_is_plain():
     text = script(
-        options=["--time=01:00:00", "--array=0-3%2"], folder="/data/it's here", prepare="module load gcc\n\n",
+        options=["--time=01:00:00", "--array=0-3%2"], folder="/data/it's here", prepare="umask 027\n\n",
         command=["python", "-m", "swath", "--task", "$SLURM_ARRAY_TASK_ID:0", "$SLURM_JOB_ID"],
     )  # fmt: skip
     assert text == (
         "#!/bin/bash\n#SBATCH --time=01:00:00\n#SBATCH --array=0-3%2\n# Makes maps.\nset -eu\n"
-        "cd '/data/it'\"'\"'s here'\nmodule load gcc\n"
+        "cd '/data/it'\"'\"'s here'\numask 027\n"
         'exec python -m swath --task "${SLURM_ARRAY_TASK_ID:-0}" "$SLURM_JOB_ID"\n'
     )
 

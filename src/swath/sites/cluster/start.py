@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from swath.model import InputError, NotFoundError, SiteError, SwathError, format_instant
+from swath.sites.cluster.closed import refuse_closed_nodes, refuse_container
 from swath.sites.cluster.folder import ClusterFolder
 from swath.sites.cluster.plan import holds
 from swath.sites.cluster.record import Order, Standing, Wanted, check_cluster_name
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 _END_S, _ASKED_S, _GONE_S = 15.0, 6.0, 20.0
 _LONGEST_ASK_S = 15.0
 """Between two questions to Slurm how the scheduler's job stands; its file is looked at more often."""
-_CONTAINERS = ("charliecloud", "apptainer")
 FOLLOW = "--with-caller"
 """Ends a scheduler when its standard input ends, which happens when its caller does, however that dies."""
 
@@ -203,6 +203,8 @@ def new_order(
     launch(settings.environment, remote=site.is_remote)
     resources = asked.filled(settings, need_bytes=0 if asked.memory or settings.memory else _DEFAULT_BYTES)
     check_resources(resources, settings, site.name)
+    if where == "job":
+        refuse_closed_nodes(site.slurm, resources.partition)
     name = check_cluster_name(name) if name else f"{site.name}-{secrets.token_hex(2)}"
     fields = {
         "name": name, "mark": secrets.token_hex(4), "site": site.name,
@@ -212,22 +214,6 @@ def new_order(
         "created": format_instant(dt.datetime.now(dt.UTC).replace(microsecond=0)),
     }  # fmt: skip
     return Order(**{**fields, **more})
-
-
-def refuse_container(environment: str) -> None:
-    """Refuse an environment in which a scheduler cannot submit workers.
-
-    Raises
-    ------
-    InputError
-        It is a container, where Slurm's commands are not to be had.
-    """
-    kind = environment.partition(":")[0]
-    if kind in _CONTAINERS:
-        raise InputError(
-            f"workers: a scheduler in a {kind} image has no Slurm commands to submit its workers with",
-            fix='start it on the login node with where="here", or use an environment of another kind',
-        )
 
 
 _DEFAULT_BYTES = 4_000_000_000
