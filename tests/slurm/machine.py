@@ -21,12 +21,24 @@ SLURM = (
     "charliecloud", "squashfs-tools", "lmod",
 )  # fmt: skip
 """What a bed of any release has."""
-SYSTEM = ("ca-certificates", "file", "libexpat1", "libffi8", "libsqlite3-0", "procps", "rsync", "xz-utils")
+SYSTEM = (
+    "ca-certificates",
+    "curl",
+    "file",
+    "libexpat1",
+    "libffi8",
+    "libsqlite3-0",
+    "procps",
+    "rsync",
+    "xz-utils",
+)
 """What a small Debian lacks: for the Python of this machine, and for users."""
 OPTIONAL = ("apptainer",)
 """What not every release has."""
 ROOTS = Path("/var/tmp")
 """Where the roots of other releases are kept: all checkouts share them."""
+SSHD = "sshd|sshd-session"
+"""Names of the SSH server's processes, old and new, as pkill takes them."""
 
 
 class TestbedError(RuntimeError):

@@ -100,6 +100,11 @@ class Testbed:
         return kept.read_text() if kept.exists() else ""
 
     @property
+    def slurm(self) -> str:
+        """Version of its Slurm."""
+        return self.on("login", "sbatch", "--version").split()[-1]
+
+    @property
     def _lock(self) -> Path:
         return Path(f"{self.base}.lock")
 

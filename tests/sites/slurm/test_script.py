@@ -36,7 +36,7 @@ def test_it_is_plain():
     )  # fmt: skip
     assert text == (
         "#!/bin/bash\n#SBATCH --time=01:00:00\n#SBATCH --array=0-3%2\n# Makes maps.\nset -eu\n"
-        "cd '/data/it'\"'\"'s here'\numask 027\n"
+        "cd '/data/it'\"'\"'s here' || exit 72\numask 027\n"
         'exec python -m swath --task "${SLURM_ARRAY_TASK_ID:-0}" "$SLURM_JOB_ID"\n'
     )
 

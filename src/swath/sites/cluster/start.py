@@ -203,8 +203,6 @@ def new_order(
     launch(settings.environment, remote=site.is_remote)
     resources = asked.filled(settings, need_bytes=0 if asked.memory or settings.memory else _DEFAULT_BYTES)
     check_resources(resources, settings, site.name)
-    if where == "job":
-        refuse_closed_nodes(site.slurm, resources.partition)
     name = check_cluster_name(name) if name else f"{site.name}-{secrets.token_hex(2)}"
     fields = {
         "name": name, "mark": secrets.token_hex(4), "site": site.name,
@@ -257,6 +255,7 @@ def start(
     asked = scheduler_resources(order.resources, site.settings, options=scheduler)
     if order.where == "job":
         check_resources(asked, site.settings, site.name)
+        refuse_closed_nodes(site.slurm, asked.partition)
     folder.make(anew=anew or _has_ended(folder))
     running = Running(site, folder, order)
     try:

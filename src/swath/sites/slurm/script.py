@@ -6,6 +6,8 @@ import re
 import shlex
 from typing import TYPE_CHECKING
 
+from swath.sites.slurm.states import UNSEEN
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -48,7 +50,7 @@ def batch_script(
             raise ValueError(f"options: {each!r} needs quotes")
     comments = [f"# {' '.join(each.split())}" for each in about]
     directives = [f"#SBATCH {each}" for each in options]
-    lines = ["#!/bin/bash", *directives, *comments, "set -eu", f"cd {shlex.quote(folder)}"]
+    lines = ["#!/bin/bash", *directives, *comments, "set -eu", f"cd {shlex.quote(folder)} || exit {UNSEEN}"]
     if _MODULE.search(prepare):
         lines += _PROFILE.strip().splitlines()
     lines += [each for each in prepare.splitlines() if each.strip()]
