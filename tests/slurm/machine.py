@@ -134,6 +134,7 @@ def release_root(release: str) -> Path:
             run("chroot", str(new), "apt-get", "clean")
             (new / "etc/hosts").touch()
             new.rename(made)
+        install_packages((*SLURM, *SYSTEM), root=made)  # what newer tests need
     return made
 
 

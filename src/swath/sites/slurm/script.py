@@ -23,7 +23,13 @@ command -v module >/dev/null 2>&1 || {
 
 
 def batch_script(
-    *, about: Sequence[str], options: Sequence[str], folder: str, prepare: str, command: Sequence[str]
+    *,
+    about: Sequence[str],
+    options: Sequence[str],
+    folder: str,
+    prepare: str,
+    command: Sequence[str],
+    name: str = "job.sh",
 ) -> str:
     """Write a batch script.
 
@@ -39,6 +45,9 @@ def batch_script(
         Shell lines that come first; where they load environment modules, these are made known before.
     command : sequence of str
         Program and arguments; ``$NAME`` as a whole word stands for a variable of Slurm, all else is quoted.
+    name : str
+        Name of the script in that folder. A node that does not find it there does not see the folder: Slurm
+        itself makes one of that name there, for the log, or starts the script elsewhere.
 
     Raises
     ------
@@ -50,7 +59,13 @@ def batch_script(
             raise ValueError(f"options: {each!r} needs quotes")
     comments = [f"# {' '.join(each.split())}" for each in about]
     directives = [f"#SBATCH {each}" for each in options]
-    lines = ["#!/bin/bash", *directives, *comments, "set -eu", f"cd {shlex.quote(folder)} || exit {UNSEEN}"]
+    lines = [
+        "#!/bin/bash",
+        *directives,
+        *comments,
+        "set -eu",
+        f"cd {shlex.quote(folder)} && [ -e {name} ] || exit {UNSEEN}",
+    ]
     if _MODULE.search(prepare):
         lines += _PROFILE.strip().splitlines()
     lines += [each for each in prepare.splitlines() if each.strip()]

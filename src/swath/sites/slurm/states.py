@@ -162,6 +162,6 @@ def describe_exit(code: int, signal: int) -> str:
     """
     if signal == 53:  # what slurmstepd says when it cannot open the output file
         return "its log cannot be written: the compute node does not see the job folder, or its disk is full"
-    if code == UNSEEN:  # newer Slurms start the script elsewhere instead
+    if code == UNSEEN:
         return "the compute node does not see the job folder"
     return f"killed by signal {signal}" if signal else f"exit code {code}"
