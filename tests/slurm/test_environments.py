@@ -174,6 +174,23 @@ def test_an_image_is_built_here_and_pushed_and_may_be_a_folder_there(traveller, 
     assert provenance(traveller, job)["environment"] == f"charliecloud:{folder}"
 
 
+def test_a_job_runs_in_an_image_of_apptainer(traveller, image):
+    if not traveller.bed.on("login", "sh", "-c", "command -v apptainer || true"):
+        pytest.skip("Apptainer: this Debian has none (sid has: testbed.py start sid)")
+    build = ("env", "build", str(image), "--on", "bed", "--as", "apptainer", "--use", "--json")
+    said = traveller.swath(*build).json
+    assert re.fullmatch(r"apptainer:/.*/environments/small-[0-9a-f]{16}\.sif", said["setting"])
+    job = traveller.submit("index", "--on", "bed")
+    told = traveller.ended(job)
+    assert told["state"] == "successful", told["message"]
+    assert provenance(traveller, job)["environment"] == said["setting"]
+    path = f"{traveller.bed.home('alice')}/{traveller.control.name}/cut.sif"
+    traveller.bed.sh("alice", f"head -c 5000 {said['path']} >{path}")
+    settle(traveller, f"apptainer:{path}")
+    said = traveller.swath("run", "index", *traveller.inputs(), "--on", "bed", code=5)
+    assert re.search(f"environment: {path} does not run swath on n", said.err), said.err
+
+
 # -- modules ----------------------------------------------------------------------------------------------
 
 
