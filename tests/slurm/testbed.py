@@ -137,7 +137,9 @@ class Testbed:
             if self.is_up() and release in (None, self.release):
                 return False
             if release and Path(sys.base_prefix) == Path("/usr"):
-                raise TestbedError("release: the Python of these tests is Debian's own, which goes nowhere else")
+                raise TestbedError(
+                    "release: the Python of these tests is Debian's own, which goes nowhere else"
+                )
             if release:
                 release_root(release)
             self._stop()
