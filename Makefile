@@ -34,8 +34,8 @@ format: setup ## Write the code as the style wants it.
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
 
-slurm-up: setup ## A real Slurm of three nodes on this machine (Debian, as root); tests use it where it runs.
-	@$(PY) tests/slurm/testbed.py start
+slurm-up: setup ## A real Slurm of three nodes on this machine (Debian, as root), or RELEASE=trixie's; tests use it.
+	@$(PY) tests/slurm/testbed.py start $(RELEASE)
 	@$(PY) tests/slurm/testbed.py status
 
 slurm-down: setup ## End it.

@@ -10,9 +10,10 @@ def test_profiles_are_settings_and_say_that_nobody_has_tried_them():
     found = profiles()
     assert {"spider", "snellius", "levante", "terrabyte", "lumi", "delftblue"} <= set(found)
     for profile in found.values():
-        about = {key: profile.pop(key, None) for key in ("title", "untested", "hint", "needs")}
+        about = {key: profile.pop(key, None) for key in ("title", "untested", "hint", "needs", "source")}
         assert about["untested"] is True
         assert about["title"]
         assert about["hint"]
+        assert about["source"].startswith("https://")
         assert set(about["needs"] or ()) <= set(SiteSettings.model_fields)
         SiteSettings.model_validate(profile)

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from slurm.images import debian_layer, layer, write_docker
+from slurm.machine import why_not
 from slurm.people import Person, laptop_environ, write_items
-from slurm.testbed import Testbed, why_not
+from slurm.testbed import Testbed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

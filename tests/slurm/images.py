@@ -58,13 +58,20 @@ def layer(files: Mapping[str, bytes | str | None]) -> bytes:
     return made.getvalue()
 
 
+def _config(layers: Sequence[bytes], environ: Mapping[str, str], machine: str) -> dict[str, object]:
+    return {
+        "architecture": machine, "os": "linux",
+        "config": {"Env": [f"{key}={value}" for key, value in environ.items()]},
+        "rootfs": {
+            "type": "layers",
+            "diff_ids": [f"sha256:{hashlib.sha256(each).hexdigest()}" for each in layers],
+        },
+    }  # fmt: skip
+
+
 def write_docker(path: Path, layers: Sequence[bytes], environ: Mapping[str, str]) -> Path:
     """Write an image as `docker save` does."""
-    config = {
-        "architecture": "amd64",
-        "os": "linux",
-        "config": {"Env": [f"{k}={v}" for k, v in environ.items()]},
-    }
+    config = _config(layers, environ, "amd64")
     files = {f"{number}/layer.tar": each for number, each in enumerate(layers)}
     manifest = [{"Config": "config.json", "RepoTags": ["test:1"], "Layers": list(files)}]
     files |= {"config.json": json.dumps(config).encode(), "manifest.json": json.dumps(manifest).encode()}
@@ -76,11 +83,7 @@ def write_oci(
     path: Path, layers: Sequence[bytes], environ: Mapping[str, str], *, machine: str = "amd64"
 ) -> Path:
     """Write an image as OCI's archive, with gzip."""
-    config = {
-        "architecture": machine,
-        "os": "linux",
-        "config": {"Env": [f"{k}={v}" for k, v in environ.items()]},
-    }
+    config = _config(layers, environ, machine)
     files: dict[str, bytes | str | None] = {"oci-layout": b'{"imageLayoutVersion": "1.0.0"}'}
 
     def blob(data: bytes) -> dict[str, object]:

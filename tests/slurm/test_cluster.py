@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import re
 import shutil
 import ssl
 import subprocess
@@ -13,7 +14,8 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from slurm.testbed import NODES, wait_until
+from slurm.machine import SSHD, wait_until
+from slurm.testbed import NODES
 
 import swath
 from swath.model import SiteError
@@ -95,7 +97,7 @@ def test_answers_are_right_while_a_worker_and_a_node_are_killed(bed, site, tmp_p
         assert client.submit(sum, slow).result(timeout=120) == sum(number**2 for number in range(100))
         wait_until("replacements", lambda: {victim, *on_node}.isdisjoint(workers_of(client)), 90)
         wait_for(client, 5)
-        assert client.cluster.standing().lost >= 1 + len(on_node)
+        wait_until("count of the lost", lambda: client.cluster.standing().lost >= 1 + len(on_node))
 
         with urllib.request.urlopen(client.dashboard_link, timeout=20) as page:
             assert b"Bokeh" in page.read()
@@ -126,9 +128,7 @@ def test_a_cluster_grows_with_its_work_and_shrinks_after_it(bed, site):
     told = run_script(
         bed,
         """
-import hashlib
 import json
-import shutil
 told = []
 try:
     with swath.cluster("bed", workers=(1, 3), cpus=1, memory="800MB", time="00:00:20") as client:
@@ -202,9 +202,7 @@ def test_workers_that_cannot_start_end_the_cluster_with_a_sentence(bed, site):
     told = run_script(
         bed,
         f"""
-import hashlib
 import json
-import shutil
 from swath.model import SiteError
 import swath.sites.environments as environments
 plain = environments.Launch
@@ -279,9 +277,7 @@ def test_workers_in_a_container_image(bed, site, image, control):
     told = run_script(
         bed,
         """
-import hashlib
 import json
-import shutil
 with swath.cluster("bed", workers=1, cpus=1, memory="800MB") as client:
     here = lambda: (os.environ.get("CH_RUNNING"), __import__("socket").gethostname())
     print(json.dumps([client.submit(here).result(timeout=90), here()]))
@@ -326,7 +322,7 @@ def test_a_computation_outlasts_the_connections_of_the_laptop(bed, site):
         total = client.submit(sum, slow)
         for count in (5, 25, 45):
             wait_until("results", lambda least=count: sum(each.done() for each in slow) > least)
-            bed.on("login", "pkill", "-KILL", "-u", "alice", "-x", "sshd")
+            bed.on("login", "pkill", "-KILL", "-u", "alice", "-x", SSHD)
         assert total.result(timeout=120) == sum(number**2 for number in range(60))
         assert kept.result(timeout=60) == bytes(range(256)) * 40_000
         assert client.submit(sum, [20, 22]).result(timeout=60) == 42
@@ -347,4 +343,36 @@ def test_a_login_node_that_may_not_connect_to_nodes_is_told(bed, site):
         ):
             pass
     assert 'with where="here"' in error.value.fix
+    assert queue(bed) == []
+
+
+def test_nodes_that_may_not_submit_are_said_beforehand_and_by_the_job(bed, site):
+    run = (
+        "export SWATH_HOME=~/swath/home; "
+        "demo=$(python -c 'import swath.demo; print(swath.demo.demo_folder())'); "
+        "swath catalog ingest $demo/stac/collection.json 2>/dev/null; "
+        "run='swath run composite -i collection=sentinel-2-l2a-romania -i datetime=2019 -i index=NDVI "
+        "-i period=P1Y -i tile_size=48 -i output_collection=made --on bed --workers 2'; "
+    )
+    only = ("scontrol", "update", "partitionname=normal")
+    try:
+        bed.on("ctl", *only, "allocnodes=login")
+        early = bed.sh("alice", f"{run} $run 2>&1 || echo $?")
+        begun = bed.sh("alice", "swath cluster start bed --where job 2>&1 || echo $?")
+        bed.on("ctl", *only, "allocnodes=ALL")
+        wait = 'prepare = "until [ -e ~/go ]; do sleep 0.1; done"'
+        bed.sh("alice", f"rm -f ~/go; echo '{wait}' >>~/.config/swath/swath.toml")
+        bed.sh("alice", f"{run} $run --output held --detach")
+        wait_until("a running job", lambda: queue(bed) == ["RUNNING"])
+        bed.on("ctl", *only, "allocnodes=login")
+        bed.sh("alice", "touch ~/go")
+        late = bed.sh("alice", f"{run} swath jobs logs -f held; swath jobs show held || true")
+    finally:
+        bed.on("ctl", *only, "allocnodes=ALL")
+    for told in (early, begun):
+        assert "the nodes of the partition normal may not submit jobs to it, only login may" in told
+        assert "fix: leave workers out" in told
+        assert told.endswith("2\n")
+    assert re.search(r"state +failed", late), late
+    assert re.search(r"workers: n\d cannot submit them: sbatch refuses: .*\n? +fix: leave workers out", late)
     assert queue(bed) == []

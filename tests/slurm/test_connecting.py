@@ -7,8 +7,8 @@ import sys
 import time
 
 import pytest
+from slurm.machine import SSHD, wait_until
 from slurm.terminal import at_terminal
-from slurm.testbed import wait_until
 
 from swath.model import NotAllowedError, SiteError
 from swath.sites.transport import open_transport
@@ -67,7 +67,7 @@ def test_a_code_is_asked_for_once_for_each_connection_in_the_words_of_the_host(b
         time.sleep(4.5)  # more than a host may take: a person may look for the phone
         terminal.type(codes[0])
         assert QUESTION not in terminal.wait_for("login alice")
-        bed.on("login", "pkill", "-KILL", "-u", "alice", "-x", "sshd")
+        bed.on("login", "pkill", "-KILL", "-u", "alice", "-x", SSHD)
         terminal.type("go on")
         terminal.wait_for(QUESTION)
         terminal.type(codes[1])
@@ -100,7 +100,7 @@ def test_a_host_that_only_another_one_reaches(bed, laptop):
             assert way.run(["hostname"]).output == "n1\n"
             way.write(f"{bed.home('alice')}/note", b"by way of the login node")
             assert bed.sh("alice", "cat note; rm note") == "by way of the login node"
-            bed.on("login", "pkill", "-KILL", "-u", "alice", "-x", "sshd")
+            bed.on("login", "pkill", "-KILL", "-u", "alice", "-x", SSHD)
             assert way.run(["echo", "again"]).output == "again\n"
         wait_until("no connection", lambda: not bed.sh("alice", "pgrep -u alice -x sshd || true"), 20)
 

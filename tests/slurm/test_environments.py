@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from slurm.package_index import serve
+from slurm.testbed import NODES
 
 from swath.model import SiteError
 from swath.sites.install import Wanted, install
@@ -171,6 +172,64 @@ def test_an_image_is_built_here_and_pushed_and_may_be_a_folder_there(traveller, 
     told = traveller.ended(job)
     assert told["state"] == "successful", told["message"]
     assert provenance(traveller, job)["environment"] == f"charliecloud:{folder}"
+
+
+def test_a_job_runs_in_an_image_of_apptainer(traveller, image):
+    if not traveller.bed.on("login", "sh", "-c", "command -v apptainer || true"):
+        pytest.skip("Apptainer: this Debian has none (sid has: testbed.py start sid)")
+    build = ("env", "build", str(image), "--on", "bed", "--as", "apptainer", "--use", "--json")
+    said = traveller.swath(*build).json
+    assert re.fullmatch(r"apptainer:/.*/environments/small-[0-9a-f]{16}\.sif", said["setting"])
+    job = traveller.submit("index", "--on", "bed")
+    told = traveller.ended(job)
+    assert told["state"] == "successful", told["message"]
+    assert provenance(traveller, job)["environment"] == said["setting"]
+    path = f"{traveller.bed.home('alice')}/{traveller.control.name}/cut.sif"
+    traveller.bed.sh("alice", f"head -c 5000 {said['path']} >{path}")
+    settle(traveller, f"apptainer:{path}")
+    said = traveller.swath("run", "index", *traveller.inputs(), "--on", "bed", code=5)
+    assert re.search(f"environment: {path} does not run swath on n", said.err), said.err
+
+
+# -- modules ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def modules(traveller):
+    """A folder with the module eo/2026, whose Python writes down where it is used."""
+    there = f"{traveller.bed.home('alice')}/{traveller.control.name}"
+    python = f'#!/bin/sh\nhostname >>"{there}/used"\nexec {traveller.bed.python} "$@"'
+    module = f"#%Module1.0\nprepend-path PATH {there}/eo/bin\nsetenv EO_HOME {there}/eo"
+    traveller.bed.sh(
+        "alice",
+        f"mkdir -p {there}/eo/bin {there}/modules/eo; cd {there}; echo '{module}' >modules/eo/2026\n"
+        f"echo '{python}' >eo/bin/python3; chmod +x eo/bin/python3",
+    )
+    return f"{there}/modules"
+
+
+def test_a_job_runs_with_an_environment_module(traveller, modules):
+    settle(traveller, "module:eo/2026")
+    there = modules.removesuffix("/modules")
+    settings = traveller.home / ".config/swath/swath.toml"
+    lines = f"module use {modules}; module load eo; echo $EO_HOME >$EO_HOME/../home"
+    settings.write_text(f'{settings.read_text()}prepare = "{lines}"\n')
+    job = traveller.submit("index", "--on", "bed")
+    told = traveller.ended(job)
+    assert told["state"] == "successful", told["message"]
+    used = traveller.bed.sh("alice", f"cat {there}/home {there}/used").split()
+    assert used[0] == f"{there}/eo"
+    assert set(used[1:]) <= set(NODES)
+    assert used[1:]
+
+
+def test_a_module_without_swath_is_said(traveller, modules):
+    settle(traveller, "module:eo/2026")
+    settings = traveller.home / ".config/swath/swath.toml"
+    settings.write_text(f'{settings.read_text()}prepare = "module use {modules}"\n')
+    traveller.bed.sh("alice", f"cd {modules}/../eo/bin; echo 'exec /usr/bin/python3 -I \"$@\"' >python3")
+    said = traveller.swath("run", "index", *traveller.inputs(), "--on", "bed", code=5)
+    assert re.search("environment: the module eo/2026 does not run swath on n", said.err), said.err
 
 
 # -- faults -----------------------------------------------------------------------------------------------

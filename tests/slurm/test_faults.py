@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from slurm.testbed import wait_until
+from slurm.machine import wait_until
 
 GO_ON = "units are kept: `swath jobs rerun` goes on"
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import shapely
+from slurm.machine import SSHD
 from slurm.people import Person, laptop_environ
 
 import swath
@@ -28,7 +29,7 @@ def test_a_site_is_found_out_checked_and_written_down(traveller):
     assert "accounts     eo, other; QOS high, limited, normal, scavenger, short" in said.out
     assert settings.read_text().startswith("# mine\nthreads = 2  # two\n\n[sites.hpc]\n")
     (_, hpc) = traveller.swath("sites", "list", "--json").json
-    assert (hpc["name"], hpc["host"], hpc["slurm"]) == ("hpc", "alice@bed", "22.05.8")
+    assert (hpc["name"], hpc["host"], hpc["slurm"]) == ("hpc", "alice@bed", traveller.bed.slurm)
     steps = traveller.swath("sites", "check", "hpc", "--json").json
     assert [each["name"] for each in steps if each["good"]] == [
         "connect", "folder", "submit", "start", "shared", "swath", "cancel",
@@ -71,7 +72,7 @@ def test_a_connection_that_is_dropped_while_a_job_is_followed(traveller):
     process = traveller.start("swath", "run", "waiting", *inputs, "--on", "bed", "--tasks", "2")
     traveller.wait_begun(2)
     for _ in range(2):
-        traveller.bed.on("login", "pkill", "-KILL", "-u", "alice", "-x", "sshd", check=False)
+        traveller.bed.on("login", "pkill", "-KILL", "-u", "alice", "-x", SSHD, check=False)
         time.sleep(1)
     traveller.say("go")
     out, err = process.communicate(timeout=120)
@@ -83,7 +84,7 @@ def test_a_connection_that_breaks_while_slurm_answers_does_not_submit_twice(trav
     """The connection goes when sbatch has put the job into the queue, before anybody has heard of it."""
     bed = traveller.bed
     wrapper = bed.home("alice") / "bin/sbatch"
-    script = '#!/bin/sh\\n/usr/bin/sbatch "$@" >/dev/null\\npkill -KILL -u alice -x sshd\\nsleep 60\\n'
+    script = f'#!/bin/sh\\n/usr/bin/sbatch "$@" >/dev/null\\npkill -KILL -u alice -x "{SSHD}"\\nsleep 60\\n'
     bed.sh("alice", f"mkdir -p ~/bin; printf '{script}' >{wrapper}; chmod +x {wrapper}")
     try:
         job = traveller.submit("waiting", "--on", "bed", "--tasks", "1", control=str(traveller.control))
@@ -100,7 +101,7 @@ def test_a_login_node_that_is_away_is_said_and_loses_nothing(traveller):
     bed = traveller.bed
     job = traveller.submit("waiting", "--on", "bed", "--tasks", "1", control=str(traveller.control))
     traveller.wait_begun(1)
-    bed.on("login", "pkill", "-x", "sshd")
+    bed.on("login", "pkill", "-x", SSHD)
     told = traveller.show(job)
     assert told["state"] in ("accepted", "running")
     assert "bed does not answer now; jobs there go on (site: alice@bed does not answer" in told["message"]

@@ -16,6 +16,7 @@ import time
 from pathlib import Path
 
 import pytest
+from slurm.machine import SSHD
 from slurm.testbed import NODES
 from visitor import SERVER, Visitor
 
@@ -90,7 +91,7 @@ def kept(session, tunnel):
 
 def drop(bed):
     """End all of alice's connections to the login node."""
-    bed.on("login", "pkill", "-KILL", "-u", "alice", "-x", "sshd", check=False)
+    bed.on("login", "pkill", "-KILL", "-u", "alice", "-x", SSHD, check=False)
 
 
 # -- the way --------------------------------------------------------------------------------------------
@@ -170,7 +171,7 @@ def test_an_app_with_a_port_and_no_password_gets_a_node_without_other_users(bed,
 
 def test_a_connection_that_breaks_while_it_is_submitted_loses_nothing(bed, settings):
     fake = bed.base / "env/bin/sbatch"
-    fake.write_text('#!/bin/sh\n/usr/bin/sbatch "$@"\npkill -KILL -u alice -x sshd\nsleep 5\n')
+    fake.write_text(f'#!/bin/sh\n/usr/bin/sbatch "$@"\npkill -KILL -u alice -x "{SSHD}"\nsleep 5\n')
     fake.chmod(0o755)
     try:
         session = order(settings)
@@ -190,7 +191,7 @@ def test_connections_that_break_while_waiting_and_while_open_are_made_again(bed,
     )
     waiting.start()
     until(lambda: said)
-    bed.on("login", "pkill", "-x", "sshd")  # all of it: nobody answers for a while
+    bed.on("login", "pkill", "-x", SSHD)  # all of it: nobody answers for a while
     until(lambda: any("does not answer now; the session stays there" in each for each in said))
     bed.resume()
     bed.sh("alice", f"scancel {hold}")
@@ -200,7 +201,7 @@ def test_connections_that_break_while_waiting_and_while_open_are_made_again(bed,
         assert visitor.get().startswith("page /")
         drop(bed)
         assert visitor.get().startswith("page /")  # over the next connection
-        bed.on("login", "pkill", "-x", "sshd")
+        bed.on("login", "pkill", "-x", SSHD)
         until(lambda: told)
         bed.resume()
         until(lambda: "connected again" in told)

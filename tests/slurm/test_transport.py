@@ -8,6 +8,7 @@ import urllib.request
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
+from slurm.machine import SSHD
 
 from swath.model import NotAllowedError, SiteError
 from swath.sites.transport import Here, open_transport
@@ -121,7 +122,7 @@ def test_a_port_here_leads_to_a_port_here():
 
 def test_a_dropped_connection_is_made_again_but_not_for_what_must_run_once(bed, laptop):
     def drop():
-        bed.on("login", "pkill", "-KILL", "-u", "alice", "-x", "sshd")
+        bed.on("login", "pkill", "-KILL", "-u", "alice", "-x", SSHD)
 
     with open_transport("alice@bed") as way:
         assert way.run(["echo", "1"]).output == "1\n"
@@ -131,7 +132,7 @@ def test_a_dropped_connection_is_made_again_but_not_for_what_must_run_once(bed, 
         command = [
             "sh",
             "-c",
-            'echo ran >> "$1"; sleep 0.5; pkill -KILL -u alice -x sshd; sleep 5',
+            f'echo ran >> "$1"; sleep 0.5; pkill -KILL -u alice -x "{SSHD}"; sleep 5',
             "sh",
             counted,
         ]
@@ -159,6 +160,6 @@ def test_who_is_not_let_in_and_hosts_that_are_others_are_told(bed, laptop):
 
 
 def test_a_host_that_is_away_is_told(bed, laptop):
-    bed.on("login", "pkill", "-x", "sshd")
+    bed.on("login", "pkill", "-x", SSHD)
     with pytest.raises(SiteError, match="alice@bed does not answer"):
         open_transport("alice@bed")

@@ -3,7 +3,8 @@
 Each host has network, host name, processes, ``/tmp``, ``/etc/passwd`` and ``/etc/hosts`` of its own, in Linux
 namespaces, so that nothing of the machine changes but its installed packages. It needs root. ::
 
-    python tests/slurm/testbed.py start|stop|status
+    python tests/slurm/testbed.py start [RELEASE]      with the Slurm of another Debian: trixie, sid
+    python tests/slurm/testbed.py stop|status
     python tests/slurm/testbed.py power-off|power-on|cut|heal HOST     (n1, n2, n3, login, ctl)
     python tests/slurm/testbed.py stop-daemon|start-daemon slurmctld|slurmdbd
     python tests/slurm/testbed.py sh USER [COMMAND ...]                on the login node
@@ -12,7 +13,6 @@ namespaces, so that nothing of the machine changes but its installed packages. I
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import hmac
 import os
@@ -22,13 +22,16 @@ import signal
 import struct
 import subprocess
 import sys
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+if __name__ == "__main__":  # a program finds what lies beside it, tests find it below their own folder
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+from slurm.machine import TestbedError, closed_folder, install_packages, locked, release_root, run, wait_until
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Mapping, Sequence
 
 ROOT = Path(__file__).resolve().parents[2]
 PLUGIN = Path(__file__).resolve().parent / "plugin"
@@ -39,49 +42,10 @@ HOSTS = {"ctl": 2, "login": 3, "n1": 11, "n2": 12, "n3": 13}
 USERS = {"alice": 61001, "bob": 61002}
 CPUS, MEMORY_MB = 4, 4000
 """Of each node; Slurm is told to believe it."""
-PACKAGES = (
-    "slurmctld", "slurmd", "slurmdbd", "slurm-client", "slurm-wlm-basic-plugins", "slurm-wlm-mysql-plugin",
-    "munge", "mariadb-server", "openssh-server", "openssh-client", "iproute2", "faketime",
-    "charliecloud", "squashfs-tools", "libpam-oath",
-)  # fmt: skip
 
 
 _SPAWNED: list[subprocess.Popen[bytes]] = []
 """Kept, since Python warns of processes that nobody waits for."""
-
-
-class TestbedError(RuntimeError):
-    """The test bed cannot do this."""
-
-
-def why_not() -> str:
-    """Tell why there can be no test bed on this machine; empty when there can."""
-    if os.geteuid() != 0:
-        return "needs root, to make namespaces"
-    if not Path("/etc/debian_version").exists():
-        return "needs Debian's Slurm packages"
-    tried = subprocess.run(("unshare", "--mount", "--net", "true"), capture_output=True, check=False)
-    return "needs namespaces, which this machine refuses" if tried.returncode else ""
-
-
-def run(*command: str, input: str | None = None, check: bool = True) -> str:
-    """Run a command of this machine; give its output."""
-    done = subprocess.run(command, capture_output=True, text=True, input=input, check=False)
-    if check and done.returncode:
-        raise TestbedError(f"{' '.join(command)[:200]}: {done.stderr.strip()[-800:] or done.stdout[-800:]}")
-    return done.stdout
-
-
-def wait_until(what: str, test: Callable[[], object], seconds: float = 60) -> None:
-    """Wait for something to become true."""
-    until = time.monotonic() + seconds
-    while True:
-        with contextlib.suppress(TestbedError, OSError):
-            if test():
-                return
-        if time.monotonic() > until:
-            raise TestbedError(f"{what}: not within {seconds:g} s")
-        time.sleep(0.05)
 
 
 @dataclass(frozen=True)
@@ -132,6 +96,21 @@ class Testbed:
         return self.base / "small"
 
     @property
+    def release(self) -> str:
+        """The release of Debian whose Slurm this is; empty for that of this machine."""
+        kept = self.base / "release"
+        return kept.read_text() if kept.exists() else ""
+
+    @property
+    def slurm(self) -> str:
+        """Version of its Slurm."""
+        return self.on("login", "sbatch", "--version").split()[-1]
+
+    @property
+    def _lock(self) -> Path:
+        return Path(f"{self.base}.lock")
+
+    @property
     def python(self) -> str:
         """The Python with swath that users have."""
         return str(self.base / "env/bin/python")
@@ -150,21 +129,23 @@ class Testbed:
 
     # -- life ---------------------------------------------------------------------------------------
 
-    @contextlib.contextmanager
-    def locked(self) -> Iterator[None]:
-        """Let nobody else start or stop it meanwhile."""
-        with Path(f"{self.base}.lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
+    def start(self, release: str | None = None) -> bool:
+        """Start what does not run; tell whether anything was missing.
 
-    def start(self) -> bool:
-        """Start what does not run; tell whether anything was missing."""
-        with self.locked():
+        Without a release, what runs is right, and else this machine's own Slurm.
+        """
+        with locked(self._lock):
             install_packages()
-            if self.is_up():
+            if self.is_up() and release in (None, self.release):
                 return False
+            if release and Path(sys.base_prefix) == Path("/usr"):
+                raise TestbedError(
+                    "release: the Python of these tests is Debian's own, which goes nowhere else"
+                )
+            if release:
+                release_root(release)
             self._stop()
-            self._make_folders()
+            self._make_folders(release or "")
             self._make_network()
             for host in HOSTS:
                 self.power_on(host, daemons=False)
@@ -181,7 +162,7 @@ class Testbed:
 
     def stop(self) -> None:
         """End everything, and delete its files."""
-        with self.locked():
+        with locked(self._lock):
             self._stop()
 
     def _stop(self) -> None:
@@ -266,28 +247,28 @@ class Testbed:
         tmp = self.base / "tmp" / host
         tmp.mkdir(parents=True, exist_ok=True)
         tmp.chmod(0o1777)
-        binds = {
-            self.base / "etc/passwd": "/etc/passwd",
-            self.base / "etc/group": "/etc/group",
-            self.base / "etc/hosts": "/etc/hosts",
-            self.base / "etc/pam-sshd": "/etc/pam.d/sshd",
+        root = release_root(self.release) if self.release else Path("/")
+        inside = {
             Path(sys.base_prefix): self.base / "python",
             self._packages(): self.base / "site-packages",
             PLUGIN: self.base / "plugin",
             ROOT / "src": self.base / "src",
-            tmp: "/tmp",
         }
+        etc = {self.base / "etc" / each: root / "etc" / each for each in ("passwd", "group", "hosts")}
+        outside = {**etc, tmp: root / "tmp", self.base / "etc/pam-sshd": root / "etc/pam.d/sshd"}
         if Path("/dev/fuse").exists():  # users may mount images on real clusters, as Debian has it
-            binds[self.base / "etc/fuse"] = "/dev/fuse"  # fmt: skip
-        mounts = "\n".join(f"mount --bind '{source}' '{target}'" for source, target in binds.items())
-        if closed := _closed_folder(Path(sys.base_prefix)):  # the Python looks there for its library
-            mounts += f"""
-            mount -t tmpfs -o size=1m,mode=755 tmpfs '{closed}'
-            mkdir -p '{sys.base_prefix}'
-            mount --bind '{self.base}/python' '{sys.base_prefix}'"""
+            outside[self.base / "etc/fuse"] = root / "dev/fuse"
+        mounts = [
+            *_bind(inside),
+            *(self._mount_root(root) if self.release else ()),
+            *_bind(outside),
+            *_own_python(self.base / "python", root),
+            *(f"cd '{root}'", "pivot_root . mnt", "cd /", "umount --lazy /mnt") * bool(self.release),
+        ]
+        newline = "\n"
         init = f"""set -e
             hostname {host}
-            {mounts}
+            {newline.join(mounts)}
             mount -t tmpfs -o size=512m,mode=1777 tmpfs /dev/shm
             exec </dev/null
             echo ready
@@ -305,6 +286,16 @@ class Testbed:
         (self.base / "pid" / host).write_text(first)
         if daemons and host in NODES:
             self._start_slurmd(host)
+
+    def _mount_root(self, root: Path) -> list[str]:
+        """Make ready to see another Debian, with what is of this machine in it."""
+        return [
+            f"mount --bind '{root}' '{root}'",
+            *(f"mount --rbind '/{each}' '{root}/{each}'" for each in ("dev", "sys")),
+            f"mount -t proc proc '{root}/proc'",
+            f"mkdir -p '{root}{self.base}'",
+            f"mount --rbind '{self.base}' '{root}{self.base}'",
+        ]
 
     def power_off(self, host: str) -> None:
         """Take a host's power: its first process is killed, and all others with it."""
@@ -400,9 +391,9 @@ class Testbed:
         data, socket = self.base / "db", self.base / "db/db.sock"
         data.mkdir(mode=0o755)
         shutil.chown(data, "mysql", "mysql")
-        run(
-            "mariadb-install-db", "--no-defaults", "--user=mysql", f"--datadir={data}", "--skip-test-db",
-            "--auth-root-authentication-method=socket",
+        self.on(
+            "ctl", "mariadb-install-db", "--no-defaults", "--user=mysql", f"--datadir={data}",
+            "--skip-test-db", "--auth-root-authentication-method=socket",
         )  # fmt: skip
         self._spawn(
             "ctl", "/usr/sbin/mariadbd", "--no-defaults", f"--datadir={data}", f"--socket={socket}",
@@ -410,9 +401,9 @@ class Testbed:
             "--innodb-flush-log-at-trx-commit=0", "--innodb-lock-wait-timeout=900", "--skip-log-bin",
             user="mysql",
         )  # fmt: skip
-        ask = ("mariadb", "--no-defaults", "-S", str(socket), "-e")
-        wait_until("mariadbd", lambda: run(*ask, "select 1"))
-        run(
+        ask = ("ctl", "mariadb", "--no-defaults", "-S", str(socket), "-e")
+        wait_until("mariadbd", lambda: self.on(*ask, "select 1"))
+        self.on(
             *ask,
             "create database slurm_acct; create user slurm@localhost identified by 'slurm'; "
             "grant all on slurm_acct.* to slurm@localhost;",
@@ -519,10 +510,11 @@ class Testbed:
             for link in ("lo", "eth0"):
                 run("ip", "-n", space, "link", "set", link, "up")
 
-    def _make_folders(self) -> None:
+    def _make_folders(self, release: str) -> None:
         for each in ("etc", "log", "pid", "munge", "state", "spool", "home", "keys", "small", "shared",
                      "python", "site-packages", "src", "plugin", "env/bin", "tmp"):  # fmt: skip
             (self.base / each).mkdir(parents=True, exist_ok=True)
+        (self.base / "release").write_text(release)
         for each in (self.base, self.log):
             each.chmod(0o755)
         shutil.chown(self.base / "state", "slurm", "slurm")
@@ -586,35 +578,18 @@ class Testbed:
         run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(etc / "hostkey"))
 
 
-def _closed_folder(path: Path) -> Path | None:
-    """Give the topmost folder above a path that other users may not enter."""
-    return next((each for each in reversed(path.parents) if not each.stat().st_mode & 0o001), None)
+def _bind(binds: Mapping[Path, Path]) -> list[str]:
+    return [f"mount --bind '{source}' '{target}'" for source, target in binds.items()]
 
 
-def install_packages() -> None:
-    """Install Debian's packages that are missing; their services are not started."""
-    asked = run("dpkg-query", "-W", "-f=${Package} ${db:Status-Status}\n", *PACKAGES, check=False)
-    there = {line.split()[0] for line in asked.splitlines() if line.endswith(" installed")}
-    missing = [each for each in PACKAGES if each not in there]
-    if not missing:
-        return
-    # Services of these packages must not start by themselves: policy-rc.d is how Debian is told.
-    policy = Path("/usr/sbin/policy-rc.d")
-    own = not policy.exists()
-    if own:
-        policy.write_text("#!/bin/sh\nexit 101\n")
-        policy.chmod(0o755)
-    os.environ["DEBIAN_FRONTEND"] = "noninteractive"
-    install = ("apt-get", "-o", "DPkg::Lock::Timeout=300", "install", "-y", "-q", "--no-install-recommends")
-    try:
-        try:
-            run(*install, *missing)
-        except TestbedError:  # the lists of packages may be old, or missing
-            run("apt-get", "-o", "DPkg::Lock::Timeout=300", "update", "-q")
-            run(*install, *missing)
-    finally:
-        if own:
-            policy.unlink()
+def _own_python(python: Path, root: Path) -> list[str]:
+    """Show the Python, which every user may enter, at the place where it looks for its own library."""
+    place = f"{root}{sys.base_prefix}" if root != Path("/") else sys.base_prefix
+    lines = [f"mkdir -p '{place}'", f"mount --bind '{python}' '{place}'"]
+    if closed := closed_folder(Path(sys.base_prefix)):
+        top = f"{root}{closed}" if root != Path("/") else closed
+        return [f"mkdir -p '{top}'", f"mount -t tmpfs -o size=1m,mode=755 tmpfs '{top}'", *lines]
+    return lines if root != Path("/") else []
 
 
 def main(words: Sequence[str]) -> int:
@@ -626,6 +601,8 @@ def main(words: Sequence[str]) -> int:
         "stop-daemon": bed.stop_daemon, "start-daemon": bed.start_daemon,
     }  # fmt: skip
     match list(words):
+        case ["start", release]:
+            bed.start(release)
         case [name] if name in plain:
             plain[name]()
         case [name, target] if name in switches:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from swath.sites.slurm.discover import Found
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Add, list and check the places of jobs.")
-_MARKS = ("name", "title", "untested", "hint", "needs")
+_MARKS = ("name", "title", "untested", "hint", "needs", "source")
 
 
 @app.callback()
@@ -92,7 +92,7 @@ def add(
     chosen = {key: value for key, value in given.items() if value}
     address = profile.get("ssh", "") if ssh is None else ssh
     if profile:
-        say(f"{profile['title']}: nobody has tried this profile yet; {profile['hint']}")
+        say(f"{profile['title']}: nobody has tried this profile yet; {profile['hint']} ({profile['source']})")
     with open_transport(address) as way:
         found = discover(way, cluster=chosen.get("cluster", profile.get("cluster", "")))
     known = {key: value for key, value in profile.items() if key not in _MARKS}

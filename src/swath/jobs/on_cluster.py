@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from swath.jobs.execute import run_named_units
 from swath.model import NotFoundError
 from swath.sites.cluster import Order, Wanted, connected, start
+from swath.sites.cluster.closed import explained_refusals
 from swath.sites.cluster.folder import ClusterFolder
 from swath.sites.cluster.record import parse_order
 from swath.sites.cluster.start import clear
@@ -92,7 +93,8 @@ def run_on_cluster(
     order = replace(order, folder=str(folder.path / "cluster"))
     count = min(workers, len(missing))
     with SlurmSite(order.site, SiteSettings(**{**order.settings, "ssh": ""})) as site:
-        running = start(site, order, Wanted(count, count), anew=True)
+        with explained_refusals():
+            running = start(site, order, Wanted(count, count), anew=True)
         with connected(running, stop=True) as client:
             log.info(
                 "%d workers for %d units; scheduler at %s",

@@ -98,7 +98,7 @@ def outline(
     """
     site = open_site(on, settings)
     if workers:
-        from swath.sites.cluster.start import refuse_container
+        from swath.sites.cluster.closed import refuse_container
 
         refuse_container(site.settings.environment)
         if tasks:
@@ -111,6 +111,10 @@ def outline(
     units = len(planned.work.units)
     resources = fill_resources(asked, site.settings, planned.job["unit_bytes"], units)
     check_resources(resources, site.settings, on)
+    if workers:
+        from swath.sites.cluster.closed import refuse_closed_nodes
+
+        refuse_closed_nodes(site.slurm, resources.partition)
     if site.is_remote or request.output is None:
         path = site.folder("jobs", planned.job["id"])
     else:

@@ -31,12 +31,12 @@ def script(**changes):
 
 def test_it_is_plain():
     text = script(
-        options=["--time=01:00:00", "--array=0-3%2"], folder="/data/it's here", prepare="module load gcc\n\n",
+        options=["--time=01:00:00", "--array=0-3%2"], folder="/data/it's here", prepare="umask 027\n\n",
         command=["python", "-m", "swath", "--task", "$SLURM_ARRAY_TASK_ID:0", "$SLURM_JOB_ID"],
     )  # fmt: skip
     assert text == (
         "#!/bin/bash\n#SBATCH --time=01:00:00\n#SBATCH --array=0-3%2\n# Makes maps.\nset -eu\n"
-        "cd '/data/it'\"'\"'s here'\nmodule load gcc\n"
+        "cd '/data/it'\"'\"'s here' && [ -e job.sh ] || exit 72\numask 027\n"
         'exec python -m swath --task "${SLURM_ARRAY_TASK_ID:-0}" "$SLURM_JOB_ID"\n'
     )
 
@@ -53,10 +53,11 @@ def test_words_arrive_as_they_are(tmp_path_factory, words, about, name):
     except (OSError, UnicodeEncodeError):
         return
     literal = [each for each in words if not (each.startswith("$") and each[1:].replace("_", "").isupper())]
+    (inner / "job.sh").touch()
     text = script(about=[about], folder=str(inner), command=[sys.executable, "-c", PRINT, *literal])
     done = subprocess.run(["bash"], input=text.encode("utf-8"), capture_output=True, check=True)
     assert done.stdout.decode().split("\0") == (literal or [""])
-    assert list(inner.iterdir()) == []
+    assert [each.name for each in inner.iterdir()] == ["job.sh"]
 
 
 @pytest.mark.parametrize("option", ["--comment=two words", "--x=$(id)", "--x='", "--x=a\nb", ""])

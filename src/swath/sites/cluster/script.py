@@ -62,7 +62,7 @@ def worker_script(order: Order, *, remote: bool) -> str:
         about=(f"A worker of the Dask cluster {order.name}; ends when its scheduler has gone.",),
         options=[*order.resources.options(), "--no-requeue", "--output=logs/%A_%a.txt"],
         folder=order.folder, prepare="\n".join((site.prepare, *started.lines)),
-        command=(*started.python, "-m", "swath.sites.cluster.worker", order.folder),
+        command=(*started.python, "-m", "swath.sites.cluster.worker", order.folder), name="worker.sh",
     )  # fmt: skip
 
 
@@ -74,7 +74,7 @@ def scheduler_script(order: Order, asked: SlurmResources, *, remote: bool) -> st
         about=(f"The scheduler of the Dask cluster {order.name}; submits its workers.",),
         options=[*asked.options(), "--no-requeue", "--output=logs/scheduler.txt"],
         folder=order.folder, prepare="\n".join((site.prepare, *started.lines)),
-        command=(*started.python, "-m", "swath.sites.cluster.serve", order.folder),
+        command=(*started.python, "-m", "swath.sites.cluster.serve", order.folder), name="scheduler.sh",
     )  # fmt: skip
 
 

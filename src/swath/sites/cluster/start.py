@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from swath.model import InputError, NotFoundError, SiteError, SwathError, format_instant
+from swath.sites.cluster.closed import refuse_closed_nodes, refuse_container
 from swath.sites.cluster.folder import ClusterFolder
 from swath.sites.cluster.plan import holds
 from swath.sites.cluster.record import Order, Standing, Wanted, check_cluster_name
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 _END_S, _ASKED_S, _GONE_S = 15.0, 6.0, 20.0
 _LONGEST_ASK_S = 15.0
 """Between two questions to Slurm how the scheduler's job stands; its file is looked at more often."""
-_CONTAINERS = ("charliecloud", "apptainer")
 FOLLOW = "--with-caller"
 """Ends a scheduler when its standard input ends, which happens when its caller does, however that dies."""
 
@@ -214,22 +214,6 @@ def new_order(
     return Order(**{**fields, **more})
 
 
-def refuse_container(environment: str) -> None:
-    """Refuse an environment in which a scheduler cannot submit workers.
-
-    Raises
-    ------
-    InputError
-        It is a container, where Slurm's commands are not to be had.
-    """
-    kind = environment.partition(":")[0]
-    if kind in _CONTAINERS:
-        raise InputError(
-            f"workers: a scheduler in a {kind} image has no Slurm commands to submit its workers with",
-            fix='start it on the login node with where="here", or use an environment of another kind',
-        )
-
-
 _DEFAULT_BYTES = 4_000_000_000
 """Memory of a worker where neither caller nor settings say how much."""
 
@@ -271,6 +255,7 @@ def start(
     asked = scheduler_resources(order.resources, site.settings, options=scheduler)
     if order.where == "job":
         check_resources(asked, site.settings, site.name)
+        refuse_closed_nodes(site.slurm, asked.partition)
     folder.make(anew=anew or _has_ended(folder))
     running = Running(site, folder, order)
     try:

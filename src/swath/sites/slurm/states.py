@@ -11,6 +11,9 @@ ACTIVE = frozenset(
 LOST = frozenset({"TIMEOUT", "NODE_FAIL", "PREEMPTED", "BOOT_FAIL", "DEADLINE", "REVOKED"})
 """Ends that are no fault of the job: what is missing may be submitted again."""
 
+UNSEEN = 72
+"""Exit code of a script whose node does not see the folder that it works in: EX_OSFILE of sysexits.h."""
+
 # Slurm's list: https://slurm.schedmd.com/job_state_codes.html and job_reason_codes.html (texts are ours).
 _ENDS = {
     "COMPLETED": "ended",
@@ -154,7 +157,11 @@ def describe_exit(code: int, signal: int) -> str:
     --------
     >>> describe_exit(3, 0), describe_exit(0, 9)
     ('exit code 3', 'killed by signal 9')
+    >>> describe_exit(72, 0)
+    'the compute node does not see the job folder'
     """
     if signal == 53:  # what slurmstepd says when it cannot open the output file
         return "its log cannot be written: the compute node does not see the job folder, or its disk is full"
+    if code == UNSEEN:
+        return "the compute node does not see the job folder"
     return f"killed by signal {signal}" if signal else f"exit code {code}"
