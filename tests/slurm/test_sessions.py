@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import re
-import shutil
 import signal
 import ssl
 import subprocess
@@ -85,11 +84,6 @@ def kept(session, tunnel):
     yield told, ends
     thread.join(LIMIT_S)
     assert not thread.is_alive()
-
-
-def drop(bed):
-    """End all of alice's connections to the login node."""
-    bed.on("login", "pkill", "-KILL", "-u", "alice", "-x", "sshd", check=False)
 
 
 # -- the way --------------------------------------------------------------------------------------------
@@ -197,7 +191,7 @@ def test_connections_that_break_while_waiting_and_while_open_are_made_again(bed,
     assert not waiting.is_alive()
     with opened(session) as (tunnel, visitor), kept(session, tunnel) as (told, ends):
         assert visitor.get().startswith("page /")
-        drop(bed)
+        bed.drop_connections("alice")
         until(lambda: "connected again" in told)
         assert visitor.get().startswith("page /")
         assert told[:2] == ["the connection is broken; it is being made again", "connected again"]
@@ -208,7 +202,7 @@ def test_connections_that_break_while_waiting_and_while_open_are_made_again(bed,
 def test_a_request_that_meets_a_broken_connection_waits_for_the_new_one(bed, settings):
     session = order(settings)
     with opened(session) as (tunnel, visitor), kept(session, tunnel):
-        drop(bed)
+        bed.drop_connections("alice")
         assert visitor.get().startswith("page /")
         session.stop()
 
@@ -375,15 +369,6 @@ def test_another_user_of_the_laptop_gets_nothing(bed, settings):
 # -- JupyterLab -----------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def jupyter(bed):
-    """JupyterLab's own files, where an environment of the users has them."""
-    pytest.importorskip("jupyterlab")
-    for name in ("share/jupyter", "etc/jupyter"):
-        if not (target := bed.base / "env" / name).exists():
-            shutil.copytree(Path(sys.prefix) / name, target)
-
-
 def run_in_kernel(visitor, kernel, code):
     """Run code in a kernel over its WebSocket; give what it prints."""
     import asyncio
@@ -458,7 +443,7 @@ def test_jupyterlab_answers_through_the_whole_chain_and_to_nobody_else(bed, sett
             assert bob.stdout.readline() == "listening\n"
             assert run_in_kernel(visitor, kernel, "print('private')") == "private\n"
             assert bob.communicate(timeout=LIMIT_S)[0] == ""
-        drop(bed)
+        bed.drop_connections("alice")
         assert run_in_kernel_again(visitor, kernel) == "4\n"
         session.stop()
     secret = Path(session.folder) / "secret"

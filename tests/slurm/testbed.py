@@ -321,6 +321,10 @@ class Testbed:
         """Plug a host's network cable in."""
         run("ip", "link", "set", self._cable(host), "up")
 
+    def drop_connections(self, user: str) -> None:
+        """End all connections of a user to the login node."""
+        self.on("login", "pkill", "-KILL", "-u", user, "-x", "sshd", check=False)
+
     def _cable(self, host: str) -> str:
         return f"{self.bridge}{HOSTS[host]}"
 
@@ -533,11 +537,12 @@ def _closed_folder(path: Path) -> Path | None:
     return next((each for each in reversed(path.parents) if not each.stat().st_mode & 0o001), None)
 
 
-def install_packages() -> None:
-    """Install Debian's packages that are missing; their services are not started."""
-    asked = run("dpkg-query", "-W", "-f=${Package} ${db:Status-Status}\n", *PACKAGES, check=False)
+def install_packages(*names: str) -> None:
+    """Install Debian's packages that are missing, the bed's unless named; their services are not started."""
+    wanted = names or PACKAGES
+    asked = run("dpkg-query", "-W", "-f=${Package} ${db:Status-Status}\n", *wanted, check=False)
     there = {line.split()[0] for line in asked.splitlines() if line.endswith(" installed")}
-    missing = [each for each in PACKAGES if each not in there]
+    missing = [each for each in wanted if each not in there]
     if not missing:
         return
     # Services of these packages must not start by themselves: policy-rc.d is how Debian is told.

@@ -1,0 +1,98 @@
+"""Sessions in a real browser: what somebody at a laptop sees and does, through door, tunnel and gate."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import subprocess
+import threading
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+import pytest
+from slurm.chromium import chromium, history, new_page
+from slurm.testbed import wait_until
+
+import swath
+
+@pytest.fixture(scope="module")
+def browser(running_bed):  # the bed first: it knows why there can be none
+    with chromium() as made:
+        yield made
+
+
+@dataclass
+class Lab:
+    """A ``swath lab`` that stays in a terminal."""
+
+    process: subprocess.Popen[str]
+    address: str = ""
+    """What it has printed."""
+    said: list[str] = field(default_factory=list)
+    """What it has told on the way."""
+
+
+@pytest.fixture
+def lab(bed, traveller):
+    """Start sessions as somebody at a laptop; they are ended afterwards."""
+    bed.sh("alice", "rm -rf .jupyter .local/share/jupyter .config/marimo")
+    with contextlib.ExitStack() as ends:
+
+        def start(*words):
+            asked = ("--on", "bed", "--cpus", "1", "--mem", "1500MB", "--time", "00:15:00", "--no-browser")
+            made = Lab(traveller.start("swath", "lab", *asked, *words))
+            reading = threading.Thread(target=lambda: made.said.extend(made.process.stderr))
+            reading.start()
+            ends.callback(_end, traveller, made, reading)
+            made.address = made.process.stdout.readline().strip()
+            assert made.address.startswith("http://127.0.0.1:"), made.said
+            return made
+
+        yield start
+
+
+def _end(traveller, made, reading):
+    name = next(re.search(r"swath: (\S+) is ready", each)[1] for each in made.said if "is ready" in each)
+    traveller.swath("sessions", "stop", name)
+    made.process.wait(60)
+    reading.join(60)
+    made.process.stdout.close()
+    made.process.stderr.close()
+
+
+def run_cell(page, code, answer):
+    """Type code into the notebook's last cell, run it, and wait for what is below it."""
+    cells = page.locator(".jp-Notebook .jp-CodeCell")
+    below = cells.nth(cells.count() - 1).locator(".jp-OutputArea-output")
+    cells.last.locator(".cm-content").click()
+    page.keyboard.insert_text(code)
+    page.keyboard.press("Shift+Enter")
+    below.get_by_text(answer, exact=True).wait_for()
+
+
+def test_jupyterlab_runs_code_for_one_browser_and_goes_on_when_the_connection_breaks(
+    bed, browser, lab, jupyter
+):
+    made = lab()
+    page = new_page(browser)
+    page.goto(made.address)
+    page.wait_for_url(re.compile(r"/lab(\?|/|$)"))
+    page.locator(".jp-LauncherCard[data-category=Notebook]").first.click()
+    page.locator("#jp-main-statusbar").filter(has_text="| Idle").wait_for()
+    run_cell(page, "print(6*7)", "42")
+    run_cell(page, "import swath; swath.__version__", repr(swath.__version__))
+
+    code = urlsplit(made.address).fragment
+    assert len(code) > 40
+    seen = [page.url, *history(page), page.content(), str(page.evaluate("history.state"))]
+    assert not [each for each in seen if code in each]
+    stranger = new_page(browser)
+    stranger.goto(made.address)
+    stranger.get_by_text("has been used already").wait_for()
+    assert code not in "".join([stranger.url, *history(stranger), stranger.content()])
+    assert stranger.goto(page.url).status == 403
+
+    bed.drop_connections("alice")
+    wait_until("a new connection", lambda: any("connected again" in each for each in made.said))
+    run_cell(page, "print(40+2.5)", "42.5")
+    assert page.context.new_page().goto(page.url).status == 200, "another tab of the same browser is in"
