@@ -15,6 +15,7 @@ from slurm.testbed import wait_until
 
 import swath
 
+
 @pytest.fixture(scope="module")
 def browser(running_bed):  # the bed first: it knows why there can be none
     with chromium() as made:
@@ -91,8 +92,33 @@ def test_jupyterlab_runs_code_for_one_browser_and_goes_on_when_the_connection_br
     stranger.get_by_text("has been used already").wait_for()
     assert code not in "".join([stranger.url, *history(stranger), stranger.content()])
     assert stranger.goto(page.url).status == 403
+    stranger.goto(made.address.partition("#")[0])
+    stranger.get_by_role("heading", name="This address is not complete").wait_for()
 
     bed.drop_connections("alice")
     wait_until("a new connection", lambda: any("connected again" in each for each in made.said))
     run_cell(page, "print(40+2.5)", "42.5")
     assert page.context.new_page().goto(page.url).status == 200, "another tab of the same browser is in"
+
+
+def test_clusters_that_start_later_are_in_the_dask_menu_with_their_dashboards(bed, browser, lab, jupyter, traveller):
+    made = lab()
+    page = new_page(browser)
+    page.goto(made.address)
+    page.locator(".jp-LauncherCard[data-category=Notebook]").first.click()
+    page.locator("#jp-main-statusbar").filter(has_text="| Idle").wait_for()
+    page.locator(".jp-SideBar [title^=Dask], .jp-SideBar [data-id*=dask]").first.click()
+    page.wait_for_timeout(1000)
+    page.screenshot(path="/tmp/shots/d1.png")
+    asked = ("--workers", "1", "--name", "later", "--cpus", "1", "--mem", "1GB", "--time", "00:05:00")
+    traveller.swath("cluster", "start", "bed", *asked)
+    try:
+        page.locator(".dask-ClusterListingItem").filter(has_text="later").wait_for()
+        page.locator(".dask-ClusterListingItem").filter(has_text="Number of Workers: 1").wait_for()
+        page.screenshot(path="/tmp/shots/d2.png")
+        page.locator(".dask-ClusterListingItem").click()
+        page.wait_for_timeout(3000)
+        page.screenshot(path="/tmp/shots/d3.png")
+    finally:
+        page.screenshot(path="/tmp/shots/d9.png")
+        traveller.swath("cluster", "stop", "later")
