@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import re
-import subprocess
 import threading
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import pytest
@@ -14,6 +14,9 @@ from slurm.chromium import chromium, history, new_page
 from slurm.testbed import wait_until
 
 import swath
+
+if TYPE_CHECKING:
+    import subprocess
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +64,13 @@ def _end(traveller, made, reading):
     made.process.stderr.close()
 
 
+def new_notebook(page):
+    """Open a notebook from JupyterLab's first page, and wait for its kernel."""
+    page.wait_for_url(re.compile(r"/lab(\?|/|$)"))
+    page.locator(".jp-LauncherCard[data-category=Notebook]").first.click()
+    page.locator("#jp-main-statusbar").filter(has_text="| Idle").wait_for()
+
+
 def run_cell(page, code, answer):
     """Type code into the notebook's last cell, run it, and wait for what is below it."""
     cells = page.locator(".jp-Notebook .jp-CodeCell")
@@ -77,9 +87,7 @@ def test_jupyterlab_runs_code_for_one_browser_and_goes_on_when_the_connection_br
     made = lab()
     page = new_page(browser)
     page.goto(made.address)
-    page.wait_for_url(re.compile(r"/lab(\?|/|$)"))
-    page.locator(".jp-LauncherCard[data-category=Notebook]").first.click()
-    page.locator("#jp-main-statusbar").filter(has_text="| Idle").wait_for()
+    new_notebook(page)
     run_cell(page, "print(6*7)", "42")
     run_cell(page, "import swath; swath.__version__", repr(swath.__version__))
 
@@ -101,24 +109,36 @@ def test_jupyterlab_runs_code_for_one_browser_and_goes_on_when_the_connection_br
     assert page.context.new_page().goto(page.url).status == 200, "another tab of the same browser is in"
 
 
-def test_clusters_that_start_later_are_in_the_dask_menu_with_their_dashboards(bed, browser, lab, jupyter, traveller):
+def test_clusters_that_start_later_are_in_the_dask_menu_with_their_dashboards(
+    bed, browser, lab, jupyter, traveller
+):
     made = lab()
     page = new_page(browser)
     page.goto(made.address)
-    page.locator(".jp-LauncherCard[data-category=Notebook]").first.click()
-    page.locator("#jp-main-statusbar").filter(has_text="| Idle").wait_for()
+    new_notebook(page)
     page.locator(".jp-SideBar [title^=Dask], .jp-SideBar [data-id*=dask]").first.click()
-    page.wait_for_timeout(1000)
-    page.screenshot(path="/tmp/shots/d1.png")
     asked = ("--workers", "1", "--name", "later", "--cpus", "1", "--mem", "1GB", "--time", "00:05:00")
     traveller.swath("cluster", "start", "bed", *asked)
-    try:
-        page.locator(".dask-ClusterListingItem").filter(has_text="later").wait_for()
-        page.locator(".dask-ClusterListingItem").filter(has_text="Number of Workers: 1").wait_for()
-        page.screenshot(path="/tmp/shots/d2.png")
-        page.locator(".dask-ClusterListingItem").click()
-        page.wait_for_timeout(3000)
-        page.screenshot(path="/tmp/shots/d3.png")
-    finally:
-        page.screenshot(path="/tmp/shots/d9.png")
-        traveller.swath("cluster", "stop", "later")
+    item = page.locator(".dask-ClusterListingItem").filter(has_text="later")
+    item.filter(has_text="Number of Workers: 1").wait_for()
+    item.click()
+    item.locator(".dask-ClusterListingItem-code").click()
+    page.locator(".jp-Notebook .jp-CodeCell").filter(has_text="client = Client(").first.wait_for()
+    page.keyboard.press("Shift+Enter")
+    run_cell(page, "client.submit(sum, [20, 22]).result() + 0.5", "42.5")
+    link = item.get_by_role("link").get_attribute("href")
+    assert re.fullmatch(r"/proxy/\d+/status", link)
+    run_cell(page, "client.dashboard_link", repr(link))
+
+    page.locator(".dask-DaskDashboardLauncher").get_by_text("Workers", exact=True).click()
+    page.frame_locator("iframe[src*=individual-workers]").get_by_text("Total (1)").first.wait_for()
+    item.get_by_title("Rescale").click()
+    page.locator(".jp-Dialog").get_by_role("spinbutton").first.fill("2")
+    page.locator(".jp-Dialog").get_by_text("SCALE", exact=True).click()
+    item.filter(has_text="Number of Workers: 2").wait_for()
+    page.frame_locator("iframe[src*=individual-workers]").get_by_text("Total (2)").first.wait_for()
+    item.get_by_title("Shutdown").click()
+    item.wait_for(state="detached")
+    wait_until("the workers' end", lambda: bed.sh("alice", "squeue --me -h -o %j").count("later") == 0)
+    (listed,) = traveller.swath("cluster", "list", "--json").json
+    assert (listed["name"], listed["state"]) == ("later", "ended")

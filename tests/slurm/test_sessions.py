@@ -417,10 +417,6 @@ def test_jupyterlab_answers_through_the_whole_chain_and_to_nobody_else(bed, sett
         "alice",
         "mkdir -p .jupyter; echo 'c.ServerApp.terminals_enabled = False' >.jupyter/jupyter_server_config.py",
     )
-    cluster = {"name": "big", "address": "tls://10.0.0.1:8786", "dashboard": "http://10.0.0.1:8787/status"}
-    bed.sh(
-        "alice", f"mkdir -p swath/clusters/big; echo '{json.dumps(cluster)}' >swath/clusters/big/cluster.json"
-    )
     session = order(settings, app="jupyterlab", inputs={}, memory="1500MB")
     with opened(session) as (tunnel, visitor), kept(session, tunnel) as (_, _):
         assert json.loads(visitor.get("/api/status"))["kernels"] == 0
@@ -432,8 +428,6 @@ def test_jupyterlab_answers_through_the_whole_chain_and_to_nobody_else(bed, sett
         where = "import os, socket; print(1 + 1, socket.gethostname(), os.getuid())"
         assert run_in_kernel(visitor, kernel, where) == f"2 {session.report.node} 61001\n"
         assert visitor.ask("GET", "/api/terminals")[0] == 404, "alice's own configuration is respected"
-        listed = json.loads(visitor.get("/dask/clusters"))
-        assert [(each["name"], each["scheduler_address"]) for each in listed] == [("big", cluster["address"])]
         assert_nothing_for_bob(bed, session)
         # One port of a kernel is left, by which its forked children hand over what they print.
         told_ports = bed.on(session.report.node, bed.python, "-c", LISTENS).split()[1::2]

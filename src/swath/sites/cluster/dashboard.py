@@ -47,7 +47,10 @@ def show_dashboard(host: str, port: int, context: ssl.SSLContext) -> Iterator[in
 
 
 async def serve_dashboard(host: str, port: int, context: ssl.SSLContext) -> asyncio.Server:
-    """Begin to lead a port of the loopback to a dashboard; see `show_dashboard`."""
+    """Begin to lead a port of the loopback to a dashboard; see `show_dashboard`.
+
+    The same port where it is free: links that Dask makes of the dashboard's own port are right then.
+    """
 
     async def joined(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if not is_own(writer.get_extra_info("peername"), writer.get_extra_info("sockname")):
@@ -58,7 +61,10 @@ async def serve_dashboard(host: str, port: int, context: ssl.SSLContext) -> asyn
             await asyncio.gather(_carry(reader, far_writer), _carry(far_reader, writer))
         writer.close()
 
-    return await asyncio.start_server(joined, "127.0.0.1", 0)
+    try:
+        return await asyncio.start_server(joined, "127.0.0.1", port)
+    except OSError:
+        return await asyncio.start_server(joined, "127.0.0.1", 0)
 
 
 async def _carry(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:

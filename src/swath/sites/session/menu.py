@@ -138,7 +138,7 @@ def running(folder: str) -> list[Listed]:
 
 
 def security_of(folder: str, address: str) -> Any:
-    """Give the `distributed.Security` of the cluster whose scheduler has an address; None: it is none of ours."""
+    """Give the `distributed.Security` of the cluster at an address; None where it is none of ours."""
     for each in running(folder):
         if each.standing.address == address:
             with contextlib.suppress(OSError):
