@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import re
+import shlex
+import shutil
 import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -142,3 +144,71 @@ def test_clusters_that_start_later_are_in_the_dask_menu_with_their_dashboards(
     wait_until("the workers' end", lambda: bed.sh("alice", "squeue --me -h -o %j").count("later") == 0)
     (listed,) = traveller.swath("cluster", "list", "--json").json
     assert (listed["name"], listed["state"]) == ("later", "ended")
+
+
+EVENTS = """if True:
+    import sys
+    from tensorboard.compat.proto.event_pb2 import Event
+    from tensorboard.compat.proto.summary_pb2 import Summary
+    from tensorboard.summary.writer.event_file_writer import EventFileWriter
+    writer = EventFileWriter(sys.argv[1])
+    for step in range(5):
+        value = Summary.Value(tag="loss", simple_value=1 - 0.1357 * step)
+        writer.add_event(Event(wall_time=1e9 + step, step=step, summary=Summary(value=[value])))
+    writer.close()"""
+
+
+def test_tensorboard_shows_the_numbers_of_an_event_file(bed, browser, lab):
+    pytest.importorskip("tensorboard")
+    runs = f"{bed.home('alice')}/runs"
+    bed.sh("alice", f"rm -rf {runs}; python -c {shlex.quote(EVENTS)} {runs}")
+    made = lab("--app", "tensorboard", "-i", f"logdir={runs}")
+    page = new_page(browser)
+    page.goto(made.address)
+    page.locator("scalar-card").get_by_text("0.4572", exact=True).wait_for()  # below the curve: the last one
+
+
+def test_marimo_runs_a_notebook_in_the_browser(bed, browser, lab):
+    pytest.importorskip("marimo")
+    bed.sh("alice", f"cat >book.py <<'END'\n{BOOK}\nEND")
+    made = lab("--app", "marimo", "-i", f"notebook={bed.home('alice')}/book.py")
+    page = new_page(browser)
+    page.goto(made.address)
+    page.wait_for_timeout(9000); page.screenshot(path="/tmp/shots/marimo.png"); print(page.url)
+    page.locator(".cm-content").filter(has_text="gethostname").wait_for()
+    page.get_by_test_id("run-button").first.click()
+    page.get_by_text(re.compile(r"six times seven on n\d is 42")).wait_for()
+
+
+def test_code_server_opens_a_folder_and_a_terminal(bed, browser, lab):
+    if shutil.which("code-server", path="/usr/local/bin:/usr/bin") is None:
+        pytest.skip("code-server is not installed: its npm package builds native modules")
+    bed.sh("alice", "rm -rf work; mkdir work; echo 'six = 6' >work/six.py")
+    made = lab("--app", "code-server", "-i", f"folder={bed.home('alice')}/work")
+    page = new_page(browser)
+    page.goto(made.address)
+    page.locator(".explorer-folders-view").get_by_text("six.py").dblclick()
+    page.locator(".monaco-editor").get_by_text("six = 6").wait_for()
+    page.keyboard.press("Control+Backquote")
+    page.get_by_role("button", name="Trust Folder & Continue").click()
+    page.locator(".terminal.xterm").wait_for()
+    page.keyboard.type("hostname >told\n")
+    wait_until("the terminal", lambda: bed.sh("alice", "cat work/told").startswith("n"))
+
+
+BOOK = """import marimo
+
+app = marimo.App()
+
+
+@app.cell
+def _():
+    import socket
+
+    where = socket.gethostname()
+    f"six times seven on {where} is {6 * 7}"
+    return
+
+
+if __name__ == "__main__":
+    app.run()"""

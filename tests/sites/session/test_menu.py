@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import json
+import socket
 import time
 from dataclasses import replace
 
@@ -31,7 +32,7 @@ def start(clusters, name, *, mark="a1", **standing):
     folder.make(anew=True)
     asked = SlurmResources(cpus=2, memory="2GB")
     folder.fill(Order(name, mark, "bed", folder.path, "job", asked), Wanted(1, 3))
-    runs = Standing("running", "tls://10.0.0.1:1", "127.0.0.1:18787", workers=3, updated=time.time())
+    runs = Standing("running", "tls://10.0.0.1:1", "192.0.2.1:18787", workers=3, updated=time.time())
     folder.write_standing(replace(runs, **standing))
     return folder
 
@@ -48,6 +49,15 @@ def menu(clusters):
         return Menu(DaskClusterManager(), str(clusters))
 
     return made
+
+
+def listens(port):
+    """Tell whether somebody has a port of the loopback."""
+    try:
+        with socket.create_server(("127.0.0.1", port)):
+            return False
+    except OSError:
+        return True
 
 
 def test_only_clusters_that_can_be_used_now_are_listed(clusters):
@@ -75,8 +85,7 @@ def test_the_menu_follows_what_starts_changes_and_ends(clusters, menu):
             "id": "", "name": "one", "scheduler_address": "tls://10.0.0.1:1", "dashboard_link": "",
             "workers": 3, "memory": "5.59 GiB", "cores": 6,
         }  # fmt: skip
-        _, writer = await asyncio.open_connection("127.0.0.1", int(port))
-        writer.close()
+        assert listens(int(port))
         start(clusters, "one", workers=1)
         await shown.refresh()
         assert [each["workers"] for each in shown.manager.list_clusters()] == [1]
@@ -87,8 +96,7 @@ def test_the_menu_follows_what_starts_changes_and_ends(clusters, menu):
         folder.remove()
         await shown.refresh()
         assert shown.manager.list_clusters() == []
-        with pytest.raises(OSError, match="Connect call failed"):
-            await asyncio.open_connection("127.0.0.1", int(port))
+        assert not listens(int(port))
 
     asyncio.run(watch())
 
