@@ -174,7 +174,6 @@ def test_marimo_runs_a_notebook_in_the_browser(bed, browser, lab):
     made = lab("--app", "marimo", "-i", f"notebook={bed.home('alice')}/book.py")
     page = new_page(browser)
     page.goto(made.address)
-    page.wait_for_timeout(9000); page.screenshot(path="/tmp/shots/marimo.png"); print(page.url)
     page.locator(".cm-content").filter(has_text="gethostname").wait_for()
     page.get_by_test_id("run-button").first.click()
     page.get_by_text(re.compile(r"six times seven on n\d is 42")).wait_for()
@@ -212,3 +211,27 @@ def _():
 
 if __name__ == "__main__":
     app.run()"""
+
+
+def test_a_desktop_is_seen_by_its_user_and_by_nobody_else(bed, browser, lab):
+    bed.sh("alice", "rm -f told; touch told")
+    made = lab("--app", "desktop", "-i", "program=xterm")
+    page = new_page(browser)
+    page.goto(made.address)
+    page.locator("canvas").wait_for()
+
+    def typed():  # until the terminal has its window
+        page.keyboard.type("hostname >told\n")
+        return bed.sh("alice", "cat told")
+
+    wait_until("the terminal", typed)
+    node = bed.sh("alice", "cat told").strip()
+    ports = bed.on(node, "ss", "-Hltnp")
+    assert "Xvnc" not in ports, "nothing but sockets in closed folders"
+    screen = "python -c 'import socket; socket.socket(socket.AF_UNIX).connect(\"/tmp/.X11-unix/X0\")'"
+    assert bed.on(node, "sh", "-c", screen, user="bob") == "", "the screen is there"
+    with pytest.raises(RuntimeError, match=r"Authorization required|not authorized|[Cc]an't open display"):
+        bed.on(node, "sh", "-c", "DISPLAY=:0 exec xterm -e true", user="bob")
+    for name in ("vnc.sock", "Xauthority"):
+        with pytest.raises(RuntimeError, match=r"Permission denied|No such file"):
+            bed.on(node, "sh", "-c", f"ls /tmp/swath-desktop-*/{name}", user="bob")

@@ -135,10 +135,14 @@ def test_a_session_that_waits_tells_its_place_and_leaves_the_queue_when_stopped(
 
 
 def test_what_is_not_installed_and_what_ends_at_once_are_told_in_a_sentence(settings):
-    missing = order(settings, app="code-server", inputs={})
+    folder = settings.home / "apps/absent"
+    folder.mkdir(parents=True)
+    (folder / "app.toml").write_text('title = "Absent"\nneeds = ["no-such-program"]\n')
+    (folder / "start.sh").write_text("exec no-such-program\n")
+    missing = order(settings, app="absent", inputs={})
     status = wait_ready(missing, lambda _: None, pause_s=0.2)
     assert status.state is SessionState.FAILED
-    assert re.search(r"code-server is not installed on n\d \(there is no code-server\)", status.message)
+    assert re.search(r"Absent is not installed on n\d \(there is no no-such-program\)", status.message)
     broken = order(settings, inputs={"command": ["sh", "-c", "echo so sad >&2; exit 7"]})
     status = wait_ready(broken, lambda _: None, pause_s=0.2)
     assert status.state is SessionState.FAILED

@@ -40,8 +40,9 @@ CPUS, MEMORY_MB = 4, 4000
 PACKAGES = (
     "slurmctld", "slurmd", "slurmdbd", "slurm-client", "slurm-wlm-basic-plugins", "slurm-wlm-mysql-plugin",
     "munge", "mariadb-server", "openssh-server", "openssh-client", "iproute2", "faketime",
-    "charliecloud", "squashfs-tools",
+    "charliecloud", "squashfs-tools", "tigervnc-standalone-server", "novnc", "openbox", "xterm",
 )  # fmt: skip
+"""Those of a desktop too: packages that add users while it runs take its hosts' /etc/passwd away."""
 
 
 _SPAWNED: list[subprocess.Popen[bytes]] = []
