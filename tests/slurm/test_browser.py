@@ -221,6 +221,7 @@ def test_a_desktop_is_seen_by_its_user_and_by_nobody_else(bed, browser, lab):
     page.locator("canvas").wait_for()
 
     def typed():  # until the terminal has its window
+        page.mouse.click(600, 400)
         page.keyboard.type("hostname >told\n")
         return bed.sh("alice", "cat told")
 
