@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -106,6 +107,15 @@ def traveller(bed: Testbed, laptop: Path, control: Path, demo: list[dict[str, An
     )
     items = write_items(laptop / "items.json", bed, demo)
     return Person(bed, (), laptop_environ(laptop), laptop, control, items)
+
+
+@pytest.fixture
+def jupyter(bed: Testbed) -> None:
+    """JupyterLab's own files, where an environment of the users has them."""
+    pytest.importorskip("jupyterlab")
+    for name in ("share/jupyter", "etc/jupyter"):
+        if not (target := bed.base / "env" / name).exists():
+            shutil.copytree(Path(sys.prefix) / name, target)
 
 
 @pytest.fixture(scope="session")

@@ -19,8 +19,10 @@ SLURM = (
     "slurmctld", "slurmd", "slurmdbd", "slurm-client", "slurm-wlm-basic-plugins", "slurm-wlm-mysql-plugin",
     "munge", "mariadb-server", "openssh-server", "openssh-client", "iproute2", "faketime",
     "charliecloud", "squashfs-tools", "lmod", "libpam-oath",
+    "tigervnc-standalone-server", "novnc", "openbox", "xterm",
 )  # fmt: skip
-"""What a bed of any release has."""
+"""What a bed of any release has, a desktop's too: packages that add users while it runs take its hosts'
+``/etc/passwd`` away."""
 SYSTEM = (
     "ca-certificates",
     "curl",

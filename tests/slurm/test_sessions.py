@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import re
-import shutil
 import signal
 import ssl
 import subprocess
@@ -89,11 +88,6 @@ def kept(session, tunnel):
     assert not thread.is_alive()
 
 
-def drop(bed):
-    """End all of alice's connections to the login node."""
-    bed.on("login", "pkill", "-KILL", "-u", "alice", "-x", SSHD, check=False)
-
-
 # -- the way --------------------------------------------------------------------------------------------
 
 
@@ -143,10 +137,14 @@ def test_a_session_that_waits_tells_its_place_and_leaves_the_queue_when_stopped(
 
 
 def test_what_is_not_installed_and_what_ends_at_once_are_told_in_a_sentence(settings):
-    missing = order(settings, app="code-server", inputs={})
+    folder = settings.home / "apps/absent"
+    folder.mkdir(parents=True)
+    (folder / "app.toml").write_text('title = "Absent"\nneeds = ["no-such-program"]\n')
+    (folder / "start.sh").write_text("exec no-such-program\n")
+    missing = order(settings, app="absent", inputs={})
     status = wait_ready(missing, lambda _: None, pause_s=0.2)
     assert status.state is SessionState.FAILED
-    assert re.search(r"code-server is not installed on n\d \(there is no code-server\)", status.message)
+    assert re.search(r"Absent is not installed on n\d \(there is no no-such-program\)", status.message)
     broken = order(settings, inputs={"command": ["sh", "-c", "echo so sad >&2; exit 7"]})
     status = wait_ready(broken, lambda _: None, pause_s=0.2)
     assert status.state is SessionState.FAILED
@@ -199,7 +197,7 @@ def test_connections_that_break_while_waiting_and_while_open_are_made_again(bed,
     assert not waiting.is_alive()
     with opened(session) as (tunnel, visitor), kept(session, tunnel) as (told, ends):
         assert visitor.get().startswith("page /")
-        drop(bed)
+        bed.drop_connections("alice")
         assert visitor.get().startswith("page /")  # over the next connection
         bed.on("login", "pkill", "-x", SSHD)
         until(lambda: told)
@@ -230,7 +228,7 @@ def test_a_login_node_that_may_not_connect_to_nodes_is_told(bed, settings):
 def test_a_request_that_meets_a_broken_connection_waits_for_the_new_one(bed, settings):
     session = order(settings)
     with opened(session) as (tunnel, visitor), kept(session, tunnel):
-        drop(bed)
+        bed.drop_connections("alice")
         assert visitor.get().startswith("page /")
         session.stop()
 
@@ -397,15 +395,6 @@ def test_another_user_of_the_laptop_gets_nothing(bed, settings):
 # -- JupyterLab -----------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def jupyter(bed):
-    """JupyterLab's own files, where an environment of the users has them."""
-    pytest.importorskip("jupyterlab")
-    for name in ("share/jupyter", "etc/jupyter"):
-        if not (target := bed.base / "env" / name).exists():
-            shutil.copytree(Path(sys.prefix) / name, target)
-
-
 def run_in_kernel(visitor, kernel, code):
     """Run code in a kernel over its WebSocket; give what it prints."""
     import asyncio
@@ -454,10 +443,6 @@ def test_jupyterlab_answers_through_the_whole_chain_and_to_nobody_else(bed, sett
         "alice",
         "mkdir -p .jupyter; echo 'c.ServerApp.terminals_enabled = False' >.jupyter/jupyter_server_config.py",
     )
-    cluster = {"name": "big", "address": "tls://10.0.0.1:8786", "dashboard": "http://10.0.0.1:8787/status"}
-    bed.sh(
-        "alice", f"mkdir -p swath/clusters/big; echo '{json.dumps(cluster)}' >swath/clusters/big/cluster.json"
-    )
     session = order(settings, app="jupyterlab", inputs={}, memory="1500MB")
     with opened(session) as (tunnel, visitor), kept(session, tunnel) as (_, _):
         assert json.loads(visitor.get("/api/status"))["kernels"] == 0
@@ -469,8 +454,6 @@ def test_jupyterlab_answers_through_the_whole_chain_and_to_nobody_else(bed, sett
         where = "import os, socket; print(1 + 1, socket.gethostname(), os.getuid())"
         assert run_in_kernel(visitor, kernel, where) == f"2 {session.report.node} 61001\n"
         assert visitor.ask("GET", "/api/terminals")[0] == 404, "alice's own configuration is respected"
-        listed = json.loads(visitor.get("/dask/clusters"))
-        assert [(each["name"], each["scheduler_address"]) for each in listed] == [("big", cluster["address"])]
         assert_nothing_for_bob(bed, session)
         # One port of a kernel is left, by which its forked children hand over what they print.
         told_ports = bed.on(session.report.node, bed.python, "-c", LISTENS).split()[1::2]
@@ -480,7 +463,7 @@ def test_jupyterlab_answers_through_the_whole_chain_and_to_nobody_else(bed, sett
             assert bob.stdout.readline() == "listening\n"
             assert run_in_kernel(visitor, kernel, "print('private')") == "private\n"
             assert bob.communicate(timeout=LIMIT_S)[0] == ""
-        drop(bed)
+        bed.drop_connections("alice")
         assert run_in_kernel_again(visitor, kernel) == "4\n"
         session.stop()
     secret = Path(session.folder) / "secret"

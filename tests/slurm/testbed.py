@@ -28,10 +28,19 @@ from typing import TYPE_CHECKING
 
 if __name__ == "__main__":  # a program finds what lies beside it, tests find it below their own folder
     sys.path[0] = str(Path(__file__).resolve().parents[1])
-from slurm.machine import TestbedError, closed_folder, install_packages, locked, release_root, run, wait_until
+from slurm.machine import (
+    SSHD,
+    TestbedError,
+    closed_folder,
+    install_packages,
+    locked,
+    release_root,
+    run,
+    wait_until,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 ROOT = Path(__file__).resolve().parents[2]
 PLUGIN = Path(__file__).resolve().parent / "plugin"
@@ -314,6 +323,10 @@ class Testbed:
     def heal(self, host: str) -> None:
         """Plug a host's network cable in."""
         run("ip", "link", "set", self._cable(host), "up")
+
+    def drop_connections(self, user: str) -> None:
+        """End all connections of a user to the login node."""
+        self.on("login", "pkill", "-KILL", "-u", user, "-x", SSHD, check=False)
 
     def _cable(self, host: str) -> str:
         return f"{self.bridge}{HOSTS[host]}"

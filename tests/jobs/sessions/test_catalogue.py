@@ -26,7 +26,7 @@ def write(folder, toml, script="exec true\n", form=None):
 
 def test_every_app_of_the_package_can_be_read_and_says_what_it_is(settings):
     found = {name: read_app(name, settings) for name in app_folders(settings)}
-    assert set(found) == {"code-server", "command", "jupyterlab", "marimo", "tensorboard"}
+    assert set(found) == {"code-server", "command", "desktop", "jupyterlab", "marimo", "tensorboard"}
     for each in found.values():
         assert each.title
         assert each.about.endswith(".")

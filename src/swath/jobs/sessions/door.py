@@ -130,26 +130,38 @@ class Door:
             if request.path == ENTRANCE:
                 writer.write(await self._enter(request, reader, length))
             elif not self._has_cookie(request):
-                writer.write(answer(403, note(self.order.title, _CLOSED, self._how())))
+                writer.write(answer(403, self._refusal(*_CLOSED)))
             else:
                 await self._lead(request, reader, writer, length)
                 return
         except BadRequestError as error:
-            writer.write(answer(error.status, note(self.order.title, f"Refused: {error}.")))
+            told = str(error)
+            page = note(self.order.id, "Refused", f"{told[:1].upper()}{told[1:]}.")
+            writer.write(answer(error.status, page))
         await writer.drain()
 
     def _has_cookie(self, request: Request) -> bool:
         return hmac.compare_digest(request.cookie(self.cookie_name).encode(), self.cookie.encode())
 
-    def _how(self) -> str:
-        return f"To open it, type: swath sessions open {self.order.id}"
+    def _refusal(self, heading: str, sentence: str) -> str:
+        command = f"swath sessions open {self.order.id}"
+        return note(
+            self.order.id, heading, sentence, f"To open {self.order.title} here, type:", command=command
+        )
+
+    def _away(self, error: Exception) -> str:
+        name = self.order.id
+        if isinstance(error, AppAwayError):
+            heading, command = f"{self.order.title} does not answer", f"swath sessions logs {name}"
+            return note(name, heading, _APP_AWAY, "What it says:", command=command, waits=True)
+        return note(name, "The connection is being made again", _AWAY, waits=True)
 
     async def _enter(self, request: Request, reader: asyncio.StreamReader, length: int) -> bytes:
         """Exchange the code of an address for the cookie."""
         if request.method == "GET" and self._has_cookie(request):
             return answer(303, "", f"Location: {self.order.open}")
         if request.method == "GET":
-            return answer(200, entrance(self.order.title))
+            return answer(200, entrance(self.order.title, self.order.id))
         if request.method != "POST" or length > _MOST_FORM:
             raise BadRequestError(405 if request.method != "POST" else 413, "only a code is taken here")
         form = parse_qs((await reader.readexactly(length)).decode("ascii", errors="replace"))
@@ -157,7 +169,7 @@ class Door:
         if code in self._used:
             self.tell("an address that was used already was tried again; it does not let anybody in")
         if code not in self._codes:
-            return answer(403, note(self.order.title, _USED, self._how()))
+            return answer(403, self._refusal(*_USED))
         self._codes.remove(code)
         self._used.add(code)
         cookie = f"{self.cookie_name}={self.cookie}; Path=/; HttpOnly; SameSite=Strict"
@@ -170,8 +182,7 @@ class Door:
         try:
             app = await self.tunnel.enter(_AWAY_S)
         except (AppAwayError, TimeoutError) as error:
-            told = _APP_AWAY if isinstance(error, AppAwayError) else _AWAY
-            writer.write(answer(503, note(self.order.title, told, self._how()), "Refresh: 5"))
+            writer.write(answer(503, self._away(error), "Refresh: 5"))
             await writer.drain()
             return
         basic = base64.b64encode(f"session:{self.tunnel.password}".encode()).decode()
@@ -208,9 +219,13 @@ async def _one_exchange(browser: Streams, app: Streams, length: int) -> None:
         await asyncio.gather(asking, answering, return_exceptions=True)
 
 
-_CLOSED = "This address is open to the browser only that swath has opened it with."
-_USED = "This address has been used already, or never was one: each lets one browser in, once."
-_AWAY = "The connection to the site is broken. It is being made again; this page tries again every 5 seconds."
-_APP_AWAY = (
-    "The app does not answer: it has not started yet, or has ended. This page tries again every 5 seconds."
+_CLOSED = "This browser is not the one", "Only the browser that swath has opened this address with is let in."
+_USED = (
+    "This address opens nothing any more",
+    "Each address lets one browser in, once: this one has been used already, or was not copied whole.",
 )
+_AWAY = (
+    "The way to the site is broken, and is being mended. What runs there goes on. "
+    "This page tries again every 5 seconds."
+)
+_APP_AWAY = "It has not started yet, or has ended. This page tries again every 5 seconds."

@@ -90,6 +90,7 @@ class Cluster:
 def reached(running: Running, standing: Standing) -> Iterator[Cluster]:
     """Make the way to a cluster that runs, dashboard included; leaving it closes the way, not the cluster."""
     import dask
+    from distributed.utils import format_dashboard_link
 
     site = running.site
     with contextlib.ExitStack() as stack:
@@ -110,7 +111,7 @@ def reached(running: Running, standing: Standing) -> Iterator[Cluster]:
         host, _, port = dashboard.rpartition(":")
         context = security.get_connection_args("client")["ssl_context"]
         shown = stack.enter_context(show_dashboard(host, int(port), context))
-        link = f"http://127.0.0.1:{shown}/status"
+        link = format_dashboard_link("127.0.0.1", shown)
         stack.enter_context(dask.config.set({"distributed.dashboard.link": link}))
         yield Cluster(running, scheduler_address=address, security=security, dashboard_link=link)
 

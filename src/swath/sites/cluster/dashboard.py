@@ -34,6 +34,23 @@ def show_dashboard(host: str, port: int, context: ssl.SSLContext) -> Iterator[in
         The port.
     """
     loop = asyncio.new_event_loop()
+    server = loop.run_until_complete(serve_dashboard(host, port, context))
+    thread = threading.Thread(target=loop.run_forever, name="dashboard", daemon=True)
+    thread.start()
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        asyncio.run_coroutine_threadsafe(_end(server), loop).result(5)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(5)
+        loop.close()
+
+
+async def serve_dashboard(host: str, port: int, context: ssl.SSLContext) -> asyncio.Server:
+    """Begin to lead a port of the loopback to a dashboard; see `show_dashboard`.
+
+    The same port where it is free: links that Dask makes of the dashboard's own port are right then.
+    """
     kept: set[asyncio.Task[None] | None] = set()
     """The loop itself would let a task go whose browser has left, before it has left the dashboard."""
 
@@ -54,16 +71,10 @@ def show_dashboard(host: str, port: int, context: ssl.SSLContext) -> Iterator[in
             await asyncio.gather(_carry(reader, far_writer), _carry(far_reader, writer))
         writer.close()
 
-    server = loop.run_until_complete(asyncio.start_server(joined, "127.0.0.1", 0))
-    thread = threading.Thread(target=loop.run_forever, name="dashboard", daemon=True)
-    thread.start()
     try:
-        yield server.sockets[0].getsockname()[1]
-    finally:
-        asyncio.run_coroutine_threadsafe(_end(server), loop).result(5)
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join(5)
-        loop.close()
+        return await asyncio.start_server(joined, "127.0.0.1", port)
+    except OSError:
+        return await asyncio.start_server(joined, "127.0.0.1", 0)
 
 
 async def _carry(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:

@@ -10,6 +10,7 @@ from swath.sites.cluster.record import Order, Standing, Wanted, parse_order, par
 
 if TYPE_CHECKING:
     from swath.sites.slurm.site import SlurmSite
+    from swath.sites.transport import Transport
 
 _SILENT_S = 90.0
 """A keeper writes every 20 s: one that has not for so long is no more."""
@@ -43,8 +44,12 @@ class Listed:
 
 def list_clusters(site: SlurmSite) -> list[Listed]:
     """List the clusters of a site, by name."""
-    told = site.transport.run(("sh", "-c", _LIST, "sh", site.folder("clusters"))).output.splitlines()
-    return parse_listing(told)
+    return list_folder(site.transport, site.folder("clusters"))
+
+
+def list_folder(transport: Transport, folder: str) -> list[Listed]:
+    """List the clusters whose files are in a folder, by name."""
+    return parse_listing(transport.run(("sh", "-c", _LIST, "sh", folder)).output.splitlines())
 
 
 def parse_listing(lines: list[str]) -> list[Listed]:

@@ -14,7 +14,6 @@ import sys
 from typing import TYPE_CHECKING
 
 from swath.model import NotFoundError
-from swath.sites.session.menu import dask_variables
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -55,6 +54,7 @@ class App:
         given = {
             "SESSION_ID": self.order.id, "SESSION_TITLE": self.order.title, "SESSION_FOLDER": self.folder,
             "SESSION_PRIVATE": self.private, "SESSION_PYTHON": sys.executable,
+            "SESSION_CLUSTERS": self.order.clusters,
         }  # fmt: skip
         if self.port:
             given["SESSION_PORT"] = self.port
@@ -83,7 +83,7 @@ class App:
 
     async def start(self) -> None:
         """Start it; `wait` tells when it has ended."""
-        environ = {**os.environ, **dask_variables(self.order.clusters, os.environ), **self.variables()}
+        environ = {**os.environ, **self.variables()}
         own = os.path.dirname(sys.executable)  # noqa: PTH120 -- the link, not the file behind it
         environ["PATH"] = f"{own}{os.pathsep}{environ.get('PATH', os.defpath)}"
         self.process = await asyncio.create_subprocess_exec(

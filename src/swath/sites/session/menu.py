@@ -1,95 +1,146 @@
-"""What JupyterLab's Dask menu shows: the caller's clusters, found by the files they leave at the site."""
+"""JupyterLab's Dask menu: the caller's clusters at the site, as they come and go, with their dashboards."""
 
 from __future__ import annotations
 
-import json
+import asyncio
+import contextlib
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
+
+from swath.sites.cluster.certificates import read_security
+from swath.sites.cluster.dashboard import serve_dashboard
+from swath.sites.cluster.folder import ClusterFolder
+from swath.sites.cluster.listing import list_folder
+from swath.sites.cluster.record import Wanted, parse_workers
+from swath.sites.transport import Here
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping
+    from swath.sites.cluster.listing import Listed
 
-_LINK = "DASK_DISTRIBUTED__DASHBOARD__LINK"
-
-
-def find_clusters(folder: str) -> list[dict[str, str]]:
-    """List the clusters that a folder tells of, in ``NAME/cluster.json``: name, address, dashboard."""
-    found = []
-    for path in sorted(Path(folder).glob("*/cluster.json")) if folder else []:
-        try:
-            tree = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):  # being written, or deleted just now
-            continue
-        if isinstance(tree, dict) and tree.get("address"):
-            known = {key: str(tree.get(key) or "") for key in ("name", "address", "dashboard")}
-            found.append({**known, "name": known["name"] or path.parent.name})
-    return found
+_MIB = 1 << 20
 
 
-def dask_variables(folder: str, environ: Mapping[str, str]) -> dict[str, str]:
-    """Give the variables that put clusters into the menu; what the user has set himself stays.
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """Between how many workers a cluster is kept, as dask-labextension wants to see it."""
 
-    Parameters
-    ----------
-    folder : str
-        Where the clusters' files are.
-    environ : mapping
-        The variables that are set already.
-    """
-    # Dashboards of clusters that notebooks start are seen through jupyter-server-proxy.
-    given = {_LINK: "/proxy/{port}/status"}
-    found = find_clusters(folder)
-    if found and not any(each.startswith("DASK_LABEXTENSION__") for each in environ):
-        initial = [{"name": each["name"]} for each in found]
-        given |= {
-            "DASK_LABEXTENSION__FACTORY__MODULE": __name__,
-            "DASK_LABEXTENSION__FACTORY__CLASS": KnownCluster.__name__,
-            "DASK_LABEXTENSION__FACTORY__ARGS": repr([folder]),
-            "DASK_LABEXTENSION__INITIAL": repr(initial),
-        }
-    return {key: value for key, value in given.items() if key not in environ}
+    minimum: int
+    """The least."""
+    maximum: int
+    """The most."""
 
 
 class KnownCluster:
     """A cluster that runs already, as dask-labextension wants to see one.
 
-    The extension makes one for each entry of the menu, in order, and does not tell which one; so they are
-    given out in that order, and from the first one again for those that the user adds.
-
     Parameters
     ----------
-    folder : str
-        Where the clusters' files are.
+    listed : Listed
+        The cluster.
+    dashboard : asyncio.Server
+        Port of this node's loopback that leads to its dashboard, for this user only.
     """
 
-    _next = 0
+    def __init__(self, listed: Listed, dashboard: asyncio.Server) -> None:
+        self.listed, self.dashboard = listed, dashboard
+        self.gone = False
+        self.dashboard_link = f"/proxy/{dashboard.sockets[0].getsockname()[1]}/status"
 
-    def __init__(self, folder: str, **_: Any) -> None:
-        found = find_clusters(folder)
-        if not found:
-            raise RuntimeError("there is no cluster any more; start one with `swath cluster start`")
-        chosen = found[KnownCluster._next % len(found)]
-        KnownCluster._next += 1
-        self.name, self.scheduler_address = chosen["name"], chosen["address"]
-        self.dashboard_link = chosen["dashboard"]
-        self._workers: dict[str, Any] = {}
-
-    def __await__(self) -> Generator[Any, None, Self]:
-        return self._look().__await__()
-
-    async def _look(self) -> Self:
-        return self
+    @property
+    def scheduler_address(self) -> str:
+        """Address of its scheduler."""
+        return self.listed.standing.address
 
     @property
     def scheduler_info(self) -> dict[str, Any]:
-        """What is known of its workers without asking it: nothing."""
-        return {"workers": self._workers}
+        """Its workers, by what each has asked for."""
+        asked = self.listed.order.resources
+        worker = {"nthreads": asked.cpus or 1, "memory_limit": asked.memory_mib * _MIB}
+        return {"workers": dict.fromkeys(map(str, range(self.listed.standing.workers)), worker)}
 
-    def scale(self, _workers: int) -> None:
-        """Leave its size to ``swath cluster scale``."""
+    def scale(self, workers: int) -> None:
+        """Keep so many workers."""
+        self._want(parse_workers(workers))
 
-    def adapt(self, **_: Any) -> Any:
-        """Leave its size to ``swath cluster scale``."""
+    def adapt(self, minimum: int = 0, maximum: int = 40) -> Bounds:
+        """Keep as many workers as there is work for, between two bounds."""
+        self._want(parse_workers((minimum, maximum)))
+        return Bounds(minimum, maximum)
 
     async def close(self) -> None:
-        """Forget it here; ``swath cluster stop`` ends it."""
+        """End it; one that has gone leaves the menu only."""
+        self.dashboard.close()
+        if not self.gone:
+            wanted = self.listed.wanted
+            self._want(Wanted(wanted.minimum, wanted.maximum, stop=True))
+
+    def _want(self, wanted: Wanted) -> None:
+        ClusterFolder(Here(), self.listed.order.folder).write_wanted(wanted)
+
+
+class Menu:
+    """Keeps the menu as the site's folder of clusters is.
+
+    Parameters
+    ----------
+    manager : dask_labextension.manager.DaskClusterManager
+        What the menu shows.
+    folder : str
+        Where the files of clusters are.
+    """
+
+    def __init__(self, manager: Any, folder: str) -> None:
+        self.manager, self.folder = manager, folder
+        self._shown: dict[str, KnownCluster] = {}
+
+    async def refresh(self) -> None:
+        """Take in what has started, take out what has ended."""
+        there = {each.order.mark: each for each in await asyncio.to_thread(running, self.folder)}
+        for key, shown in list(self._shown.items()):
+            if now := there.pop(shown.listed.order.mark, None):
+                shown.listed = now
+                continue
+            shown.gone = True
+            del self._shown[key]
+            await self.manager.close_cluster(key)  # does nothing where the user has closed it
+        for each in there.values():
+            await self._add(each)
+
+    async def _add(self, listed: Listed) -> None:
+        import dask
+
+        host, _, port = listed.standing.dashboard.rpartition(":")
+        security = read_security(Path(listed.order.folder) / "tls")
+        context = security.get_connection_args("client")["ssl_context"]
+        shown = KnownCluster(listed, await serve_dashboard(host, int(port), context))
+        # The manager asks its factory for a cluster, and scales it as the user's defaults say: neither the
+        # user's factory nor his defaults are for this one. It comes back before anybody else's turn.
+        ours = {
+            "labextension.factory.module": __name__, "labextension.factory.class": "known",
+            "labextension.factory.args": [shown], "labextension.factory.kwargs": {},
+            "labextension.default": {"workers": None, "adapt": None},
+        }  # fmt: skip
+        with dask.config.set(ours):
+            model = await self.manager.start_cluster(configuration={"name": listed.order.name})
+        self._shown[model["id"]] = shown
+
+
+async def known(shown: KnownCluster, **_: Any) -> KnownCluster:
+    """Give a cluster to the manager, as its factory."""
+    return shown
+
+
+def running(folder: str) -> list[Listed]:
+    """List the clusters of a folder that can be used now."""
+    listed = list_folder(Here(), folder) if folder else []
+    return [each for each in listed if each.state == "running" and each.standing.dashboard]
+
+
+def security_of(folder: str, address: str) -> Any:
+    """Give the `distributed.Security` of the cluster at an address; None where it is none of ours."""
+    for each in running(folder):
+        if each.standing.address == address:
+            with contextlib.suppress(OSError):
+                return read_security(Path(each.order.folder) / "tls")
+    return None
