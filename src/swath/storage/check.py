@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from swath.model import ConflictError, InputError, MissingObjectError, SwathError
 from swath.storage.address import join_key
 from swath.storage.protocol import TapeStore
+from swath.storage.webdav import WebdavStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -147,6 +148,8 @@ def _move(store: ObjectStore, mark: str) -> str:
 def _delete(store: ObjectStore, mark: str) -> str:
     store.delete([f"{mark}/a b", f"{mark}/deeper/c"])
     _require(not list(store.list(mark)), "what was deleted is still there")
+    if isinstance(store, WebdavStore):
+        store.remove_folder(mark)
     return "objects are deleted"
 
 

@@ -57,14 +57,15 @@ def read_multistatus(stream: Any, *, store: str) -> Iterator[Entry]:
         The answer is no multistatus, or breaks off.
     """
     try:
-        first = True
-        for _, element in iterparse(stream, events=("end",)):  # noqa: S314 -- expat bounds what entities become
-            if element.tag == f"{_DAV}response":
+        root = None
+        for event, element in iterparse(stream, events=("start", "end")):  # noqa: S314 -- expat bounds entities
+            if root is None:
+                root = element
+            if event == "end" and element.tag == f"{_DAV}response":
                 if entry := _parse_response(element):
                     yield entry
-                element.clear()
-            first = False
-        if first:
+                root.clear()  # what was read is not kept
+        if root is None:
             raise StoreError(f"storage {store!r}: the server lists nothing, not even the folder itself")
     except ParseError as error:
         raise StoreError(
