@@ -98,6 +98,11 @@ def install_packages(names: Sequence[str] = SLURM, *, root: Path = Path("/")) ->
     missing = [each for each in names if each not in there]
     if not missing:
         return
+    with locked(ROOTS / "swath-packages.lock"):
+        _install(missing, enter, root)
+
+
+def _install(names: Sequence[str], enter: Sequence[str], root: Path) -> None:
     # Services of these packages must not start by themselves: policy-rc.d is how Debian is told.
     policy = root / "usr/sbin/policy-rc.d"
     own = not policy.exists()
@@ -109,10 +114,10 @@ def install_packages(names: Sequence[str] = SLURM, *, root: Path = Path("/")) ->
     install = (*get, "install", "-y", "--no-install-recommends")
     try:
         try:
-            run(*install, *missing)
+            run(*install, *names)
         except TestbedError:  # the lists of packages may be old, or missing
             run(*get, "update")
-            run(*install, *missing)
+            run(*install, *names)
     finally:
         if own:
             policy.unlink()

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import requests
+from slurm.machine import TestbedError, install_packages
 
 from swath.config import StoreSettings
 from swath.storage import make_store, parse_root
@@ -178,19 +179,15 @@ def rclone_webdav(folder: Path, *more: str) -> Iterator[Server]:
 
 def installed(program: str, package: str) -> str:
     """Give the path of a program of Debian, installed when that is allowed; skips where it is not."""
-    path = shutil.which(program, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
-    if path:
-        return path
-    if os.geteuid() or not shutil.which("apt-get"):
-        pytest.skip(f"needs {program} (Debian: {package})")
-    environ = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    for words in (
-        ["apt-get", "update", "-qq"],
-        ["apt-get", "install", "-qq", "--no-install-recommends", package],
-    ):
-        subprocess.run(words, check=False, capture_output=True, env=environ, timeout=300)
-    path = shutil.which(program, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
-    return path or pytest.skip(f"needs {program}, and {package} cannot be installed")
+    places = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
+    if not shutil.which(program, path=places):
+        if os.geteuid() or not shutil.which("apt-get"):
+            pytest.skip(f"needs {program} (Debian: {package})")
+        try:
+            install_packages((package,))
+        except TestbedError as error:
+            pytest.skip(f"needs {program}, and {package} cannot be installed ({error})")
+    return str(shutil.which(program, path=places))
 
 
 NGINX = """
