@@ -38,7 +38,7 @@ _SIZES = 'cd "$1" && for f in log*.txt; do [ -f "$f" ] && echo $(wc -c <"$f") "$
 _TAILS = 'cd "$1" && shift && while [ $# -gt 0 ]; do tail -c +"$2" "$1"; printf "\\0"; shift 2; done'
 
 
-_EXIT_S = 8.0
+_EXIT_S = 30.0
 """How long to wait for the exit code of a job that has failed."""
 
 

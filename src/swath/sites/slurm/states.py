@@ -164,4 +164,6 @@ def describe_exit(code: int, signal: int) -> str:
         return "its log cannot be written: the compute node does not see the job folder, or its disk is full"
     if code == UNSEEN:
         return "the compute node does not see the job folder"
+    if not code and not signal:
+        return "Slurm does not tell the exit code"
     return f"killed by signal {signal}" if signal else f"exit code {code}"
