@@ -165,14 +165,14 @@ def seaweedfs(folder: Path) -> Iterator[Server]:
 
 
 @contextlib.contextmanager
-def rclone_webdav(folder: Path, *more: str) -> Iterator[Server]:
+def rclone_webdav(folder: Path, *more: str, host: str = "127.0.0.1") -> Iterator[Server]:
     """Run rclone as a WebDAV server."""
     data = folder / "data"
     data.mkdir(parents=True)
     (port,) = free_ports(1)
-    words = [str(BIN / "rclone"), "serve", "webdav", str(data), "--addr", f"127.0.0.1:{port}"]
+    words = [str(BIN / "rclone"), "serve", "webdav", str(data), "--addr", f"{host}:{port}"]
     words += ["--user", USER, "--pass", PASSWORD, "--config", str(folder / "none.conf"), *more]
-    url = f"http://127.0.0.1:{port}"
+    url = f"http://{host}:{port}"
     with running(words, folder / "rclone.log", lambda: answers(url, auth=(USER, PASSWORD))):
         yield Server(url, data)
 

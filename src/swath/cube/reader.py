@@ -264,9 +264,11 @@ def describe_failure(href: str, error: Exception) -> SwathError:
 
 
 def _unreadable(href: str, reason: str) -> UnreadableAssetError:
+    refused = "says 401" in reason or "says 403" in reason
+    remedy = "set credentials for its store in the settings ([stores.NAME])" if refused else "fetch it again"
     return UnreadableAssetError(
         f"asset: {href!r} cannot be read as a raster ({reason})",
-        fix="fetch it again, or leave it out with --skip-bad",
+        fix=f"{remedy}, or leave it out with --skip-bad",
     )
 
 
