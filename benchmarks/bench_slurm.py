@@ -15,8 +15,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
 
+from slurm.machine import why_not  # noqa: E402
 from slurm.people import Person, laptop_environ, write_items  # noqa: E402
-from slurm.testbed import Testbed, why_not  # noqa: E402
+from slurm.testbed import Testbed  # noqa: E402
 
 import swath  # noqa: E402
 
