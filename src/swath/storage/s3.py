@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from swath.storage.address import check_key, join_key
 from swath.storage.client import Client, client_options, retry_options
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 _PART = 16 << 20
 """Bytes of a part of an upload in parts: 10 000 of them are 156 GiB."""
+_PARTS_AT_ONCE = 4
+"""Parts of one stream that are held in memory and on their way."""
 
 
 class S3Store:
@@ -86,17 +88,29 @@ class S3Store:
         """Give an object in pieces."""
         return self.client.stream(check_key(key))
 
+    def opened(self, key: str) -> tuple[Stat, Iterator[memoryview]]:
+        """Ask for an object once: what it is, and its pieces."""
+        told, pieces = self.client.opened(check_key(key))
+        return self._stat(told), pieces
+
     def put(self, key: str, data: bytes | Path | Iterable[bytes], *, overwrite: bool = True) -> Stat:
         """Write an object; large ones in parts, which S3 shows only when all are there.
 
-        Without ``overwrite`` it is written by one request with ``If-None-Match: *``, from memory.
+        Without ``overwrite`` it is written by one request with ``If-None-Match: *``, from memory. When it was
+        written is not told: S3 does not answer that, and another request for each object is too much.
         """
         check_key(key)
-        if overwrite:
-            self.client.ask("put", key, data, chunk_size=_PART)
-        else:
-            self.client.ask("put", key, _whole(data), mode="create")
-        return self.stat(key)
+        if not overwrite:
+            data = _whole(data)
+            told = self.client.ask("put", key, data, mode="create")
+            return _written(key, len(data), told)
+        if isinstance(data, Path):
+            return _written(key, data.stat().st_size, self.client.ask("put", key, data, chunk_size=_PART))
+        if isinstance(data, (bytes, bytearray, memoryview)):
+            return _written(key, len(data), self.client.ask("put", key, data, chunk_size=_PART))
+        counted = _Counted(data)
+        told = self.client.ask("put", key, counted, chunk_size=_PART, max_concurrency=_PARTS_AT_ONCE)
+        return _written(key, counted.count, told)
 
     def list(self, prefix: str = "") -> Iterator[Stat]:
         """Give all objects under a prefix, page by page."""
@@ -162,6 +176,26 @@ class S3Store:
 
     def close(self) -> None:
         """Do nothing: connections go with the object."""
+
+
+class _Counted:
+    """Counts the bytes that go through."""
+
+    def __init__(self, pieces: Iterable[bytes]) -> None:
+        self._pieces = iter(pieces)
+        self.count = 0
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> bytes:
+        piece = next(self._pieces)
+        self.count += len(piece)
+        return piece
+
+
+def _written(key: str, size: int, told: Mapping[str, Any]) -> Stat:
+    return Stat(key, size, None, (told.get("e_tag") or "").strip('"'))
 
 
 def _whole(data: bytes | Path | Iterable[bytes]) -> bytes:
