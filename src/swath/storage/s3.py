@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from swath.storage.address import check_key, join_key
+from swath.storage.ahead import read_ahead
 from swath.storage.client import Client, client_options, retry_options
 from swath.storage.credentials.find import read_profile
 from swath.storage.failures import failure, parse_told
@@ -108,8 +109,9 @@ class S3Store:
             return _written(key, data.stat().st_size, self.client.ask("put", key, data, chunk_size=_PART))
         if isinstance(data, (bytes, bytearray, memoryview)):
             return _written(key, len(data), self.client.ask("put", key, data, chunk_size=_PART))
-        counted = _Counted(data)
-        told = self.client.ask("put", key, counted, chunk_size=_PART, max_concurrency=_PARTS_AT_ONCE)
+        with read_ahead(data) as pieces:
+            counted = _Counted(pieces)
+            told = self.client.ask("put", key, counted, chunk_size=_PART, max_concurrency=_PARTS_AT_ONCE)
         return _written(key, counted.count, told)
 
     def list(self, prefix: str = "") -> Iterator[Stat]:
