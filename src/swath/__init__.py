@@ -7,13 +7,14 @@ from swath.version import __version__
 
 if TYPE_CHECKING:
     from swath import catalog
-    from swath.api import cluster, run, save
+    from swath.api import cluster, mirror, run, save
     from swath.catalog import ingest
     from swath.cube import load
     from swath.demo import demo_items
 
 _WHERE = {
     "cluster": "swath.api",
+    "mirror": "swath.api",
     "run": "swath.api",
     "save": "swath.api",
     "ingest": "swath.catalog",
@@ -21,7 +22,7 @@ _WHERE = {
     "demo_items": "swath.demo",
 }
 
-__all__ = ["__version__", "catalog", "cluster", "demo_items", "ingest", "load", "run", "save"]
+__all__ = ["__version__", "catalog", "cluster", "demo_items", "ingest", "load", "mirror", "run", "save"]
 
 
 def __getattr__(name: str) -> Any:
