@@ -1,8 +1,8 @@
-"""How fast a mirror copies, beside ``rclone copy`` of the same files with as many at once, to the same S3 server.
+"""How fast a mirror copies to S3, beside ``rclone copy`` of the same files with as many at once.
 
 Run it with ``python benchmarks/bench_mirror.py [--small 2000] [--large 2] [--large-mb 500] [--concurrency 16]
-[--scratch FOLDER]``. Source and destination are buckets of one SeaweedFS that it starts, or a folder; wall time
-is of the whole, CPU time of the client alone. rclone compares MD5 sums that S3 knows, swath sums every byte.
+[--scratch FOLDER]``. Source is a folder or the bucket of a SeaweedFS that it starts, destination that bucket;
+wall time is of the whole, CPU time of the client alone. rclone trusts the MD5 that S3 knows, swath sums all.
 """
 
 from __future__ import annotations

@@ -205,6 +205,15 @@ def test_from_a_web_server_to_a_bucket_and_on_to_webdav(
     ]  # fmt: skip
 
 
+def test_a_mirror_in_a_bucket_is_mirrored_itself(server, maker, bucket, folder):
+    maker.mirror([item("x", {"a": server.put("x.tif", b"x" * 100)})], bucket)
+    report = swath.mirror(f"{bucket.address}/catalog.json", folder.address)
+    assert (report.copied, report.failures) == (1, [])
+    asset = folder.json("c/x/x.json")["assets"]["a"]
+    assert folder.get("c/x/a.tif") == b"x" * 100
+    assert asset["alternate"]["origin"]["href"].startswith("s3://eo-data/m/")
+
+
 def test_two_mirrors_at_once_end_right(server, maker, bucket, tmp_path, monkeypatch):
     """Of overlapping items, each with a home of its own, as on two machines."""
     items = [item(f"i{at}", {"a": server.put(f"{at}.tif", str(at).encode() * 2000)}) for at in range(60)]

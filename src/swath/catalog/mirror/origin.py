@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from swath.catalog.embedded.sqlite import SqliteCatalog
 from swath.catalog.intake.ingest import ingest, is_api
 from swath.catalog.mirror.values import Failure
 from swath.catalog.opening import open_catalog
+from swath.storage import stores
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,7 +61,8 @@ def open_origin(source: str, choice: Choice) -> Iterator[Origin]:
     Parameters
     ----------
     source : str
-        A catalog file, a static catalog or collection (path or URL), or the address of a STAC API.
+        A catalog file, a static catalog or collection (path, URL, or ``NAME:path`` in a store), or the
+        address of a STAC API.
     choice : Choice
         Which items.
 
@@ -69,6 +71,9 @@ def open_origin(source: str, choice: Choice) -> Iterator[Origin]:
     What is no catalog file is taken into a temporary one first: whatever it is, its items are then checked,
     counted and gone through again without asking anybody.
     """
+    name, colon, rest = source.partition(":")
+    if colon and not rest.startswith("//") and name in stores().named:
+        source = stores().href(source)
     if _is_catalog_file(source):
         with open_catalog(source) as catalog:
             yield Origin(catalog, choice, [])
@@ -76,7 +81,7 @@ def open_origin(source: str, choice: Choice) -> Iterator[Origin]:
     with tempfile.TemporaryDirectory(prefix="swath-mirror-") as folder:
         path = Path(folder) / "items.sqlite"
         with open_catalog(path, create=True) as catalog:
-            rejected = _taken_in(catalog, source, choice)
+            choice, rejected = _taken_in(catalog, source, choice)
             yield Origin(catalog, choice, rejected)
 
 
@@ -88,8 +93,8 @@ def _is_catalog_file(source: str) -> bool:
         return file.read(len(_SQLITE)) == _SQLITE
 
 
-def _taken_in(catalog: Catalog, source: str, choice: Choice) -> list[Failure]:
-    assert isinstance(catalog, SqliteCatalog)  # noqa: S101 -- it was made so
+def _taken_in(catalog: Catalog, source: str, choice: Choice) -> tuple[Choice, list[Failure]]:
+    """Take a source in; gives what is still to be chosen of it, and what could not be read."""
     area: dict[str, Any] = {"bbox": choice.bbox, "datetime": choice.datetime}
     reports: list[IngestReport] = []
     if choice.collections is not None and is_api(source):
@@ -98,7 +103,9 @@ def _taken_in(catalog: Catalog, source: str, choice: Choice) -> list[Failure]:
             if left is None or left > 0:
                 reports.append(ingest(catalog, source, collection=name, max_items=left, **area))
                 left = None if left is None else left - reports[-1].accepted
+        choice = replace(choice, collections=None)  # one that the limit left out is not there to be searched
     else:
         limit = choice.max_items if choice.collections is None else None
         reports.append(ingest(catalog, source, max_items=limit, **area))
-    return [Failure(each.id, "", source, each.reason) for report in reports for each in report.rejected]
+    rejected = [each for report in reports for each in report.rejected]
+    return choice, [Failure(each.id, "", source, each.reason) for each in rejected]
