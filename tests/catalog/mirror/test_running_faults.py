@@ -12,18 +12,21 @@ from pathlib import Path
 import pytest
 from catalog.mirror.conftest import Place, item
 from full_disk import room_for
+from storage.servers import BIN, answers, free_ports, running
 
 import swath
 from swath.catalog.mirror import copying
-from swath.model import InputError, OutputError
-from swath.storage import client, forget_stores
+from swath.model import InputError, OutputError, StoreError
+from swath.storage import client, forget_stores, web
 
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Wait less between tries, and for a server that says nothing."""
     monkeypatch.setattr(copying, "_PAUSE_S", 0.01)
-    monkeypatch.setattr(client, "PATIENCE", client.Patience(silence_s=1.0, retries=1, retries_s=5.0))
+    patience = client.Patience(silence_s=1.0, retries=1, retries_s=5.0)
+    for module in (client, web):
+        monkeypatch.setattr(module, "PATIENCE", patience)
     forget_stores()
 
 
@@ -79,7 +82,7 @@ def test_a_server_that_always_breaks_off(server, maker, folder):
 
 def test_a_server_that_falls_silent_is_not_waited_for_without_end(server, maker, folder):
     items = [item("x", {"a": server.put("x.tif", b"x")})]
-    server.manners.wait_s = 2.0
+    server.manners.wait_s = 1.5
     report = maker.mirror(items, folder)
     assert "in time" in report.failures[0].reason or "breaks off" in report.failures[0].reason
 
@@ -165,6 +168,29 @@ def test_a_full_disk_ends_it_and_leaves_nothing_half(maker, folder, tmp_path):
     report = maker.mirror(items, folder)
     assert (report.copied + report.kept, report.failures) == (6, [])
     assert report.kept == 3
+
+
+def test_a_store_that_dies_on_the_way_ends_it(server, maker, tmp_path, monkeypatch):
+    items = [item(f"i{at}", {"a": server.put(f"{at}", str(at).encode() * 100)}) for at in range(100)]
+    (port,) = free_ports(1)
+    (tmp_path / "data").mkdir()
+    url = f"http://127.0.0.1:{port}"
+    words = [str(BIN / "rclone"), "serve", "webdav", str(tmp_path / "data"), "--addr", f"127.0.0.1:{port}"]
+    monkeypatch.setenv("SWATH_STORES__files__URL", url.replace("http", "dav"))
+    monkeypatch.setenv("SWATH_STORES__files__CREDENTIALS", "none")
+    with running(words, tmp_path / "log", lambda: answers(url)) as process:
+
+        def kill(report) -> None:
+            if report.copied > 15:
+                process.kill()
+
+        with pytest.raises(StoreError, match="no connection"):
+            maker.mirror(items, Place("files:m"), watch=kill)
+    with running(words, tmp_path / "log", lambda: answers(url)):
+        report = maker.mirror(items, Place("files:m"))
+        assert (report.copied + report.kept, report.failures) == (100, [])
+        assert report.kept > 10
+        assert len(Place("files:m").listed()) == 202
 
 
 def test_what_is_no_file_is_told(maker, folder, tmp_path, server):

@@ -33,6 +33,8 @@ _SMALL = 8 << 20
 """Bytes up to which a file is summed before any of it is sent."""
 _STREAM = 96 << 20
 """Bytes in memory while a larger file goes through: parts on their way, and pieces read ahead."""
+_REFUSALS = 20
+"""Files that the mirror's store does not take, one after the other, before it counts as gone."""
 _PAUSE_S = 0.5
 """Seconds before a file that broke off is begun again; twice as many each time."""
 
@@ -111,6 +113,7 @@ class Copier:
         self._stopped, self._moved = stopped, moved
         self._hrefs = Turns()
         self._digests = Turns()
+        self._refusals = 0
 
     def settle(self, wanted: Wanted) -> Settled:
         """Bring an asset to the mirror, unless it is there.
@@ -209,13 +212,18 @@ class Copier:
 
     def _put(self, reading: Reading, place: str, data: Any) -> Stat:
         try:
-            return self._target.put(join_key(self._prefix, place), data)
+            told = self._target.put(join_key(self._prefix, place), data)
         except Exception as error:
             if reading.error is not None:  # it came from the other side, however the client wraps it
                 raise reading.error from error
-            if isinstance(error, (OutputError, NotAllowedError)):
+            self._refusals += 1
+            if isinstance(error, (OutputError, NotAllowedError)) or (
+                isinstance(error, StoreError) and self._refusals >= _REFUSALS
+            ):
                 raise RefusedError(error) from error
             raise
+        self._refusals = 0
+        return told
 
     def whole(self, key: str) -> Kept | None:
         """Give an object that is on the mirror as it was written; None where it is not."""

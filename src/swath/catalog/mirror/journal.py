@@ -109,23 +109,16 @@ class Journal:
                 raise OutputError(f"mirror: the journal cannot be written ({error})") from error
 
     @contextlib.contextmanager
-    def running(self) -> Iterator[float]:
-        """Note that a mirror runs; gives the time before which half-written files are nobody's.
-
-        That is now where the last run of this machine was killed, else an hour ago: another machine may write
-        there too. Who loses a file by this begins it again.
-        """
+    def running(self) -> Iterator[bool]:
+        """Note that a mirror runs; tells whether the last one of this machine was killed, and none runs."""
         host, now = socket.gethostname(), time.time()
-        others = [
-            (int(pid), float(began))
-            for pid, began in self._rows("SELECT pid, began FROM runs WHERE host = ?", host)
-        ]
-        dead = [each for each in others if not _lives(each[0])]
+        others = self._rows("SELECT pid, began FROM runs WHERE host = ?", host)
+        dead = [each for each in others if not _lives(int(each[0]))]
         for pid, began in dead:
             self._rows("DELETE FROM runs WHERE host = ? AND pid = ? AND began = ?", host, pid, began)
         self._rows("INSERT INTO runs VALUES (?, ?, ?)", os.getpid(), host, now)
         try:
-            yield now if dead and len(dead) == len(others) else now - 3600
+            yield bool(dead) and len(dead) == len(others)
         finally:
             self._rows("DELETE FROM runs WHERE host = ? AND pid = ? AND began = ?", host, os.getpid(), now)
 
@@ -200,10 +193,6 @@ class Journal:
         """Give what other assets with an href are."""
         sql = "SELECT DISTINCT href, stamp, key FROM assets WHERE href = ? LIMIT 8"
         return [AssetKept(*each) for each in self._rows(sql, href)]
-
-    def knows_item(self, item: str) -> bool:
-        """Tell whether any asset of an item was noted."""
-        return bool(self._rows("SELECT 1 FROM assets WHERE item = ? LIMIT 1", item))
 
     def close(self) -> None:
         """Close the file."""

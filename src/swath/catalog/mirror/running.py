@@ -7,6 +7,7 @@ import hashlib
 import tempfile
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
 _ITEMS_AHEAD = 4
 """Items under way for each file at once."""
 _BATCH = 1000
+_FRESH = timedelta(hours=1)
+"""Age from which a half-written file is nobody's, where it is not known who wrote it."""
 
 
 def mirror(
@@ -87,8 +90,10 @@ def mirror(
         if dry_run:
             with open_origin(str(source), run.choice) as origin:
                 return run.estimate(origin)
-        with run.journal.running() as stale_before:
-            run.look(stale_before)
+        with run.journal.running() as was_killed:
+            if was_killed or repair:
+                run.clear(timedelta(0) if was_killed else _FRESH)
+            run.look()
             if verify or repair:
                 run.verify(repair=repair)
             if not verify or repair:
@@ -161,16 +166,16 @@ class MirrorRun:
         self.report.failures += origin.rejected
         self._tell()
 
-    def look(self, stale_before: float) -> None:
-        """See what is there, and clear away what a killed writer left."""
+    def clear(self, age: timedelta) -> None:
+        """Remove what killed writers left half-written; who loses a file by this begins it again."""
         leftovers = getattr(self._target, "leftovers", None)
         if leftovers is not None:
-            stale = [
-                each.key
-                for each in leftovers(self._prefix)
-                if each.modified is not None and each.modified.timestamp() < stale_before
-            ]
-            self._target.delete(stale)
+            before = datetime.now(UTC) - age
+            found = leftovers(self._prefix)
+            self._target.delete([each.key for each in found if each.modified and each.modified <= before])
+
+    def look(self) -> None:
+        """See what is there."""
         self.journal.list_objects(self._target.list(self._prefix), self._prefix)
 
     def verify(self, *, repair: bool) -> None:

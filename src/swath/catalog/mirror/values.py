@@ -32,7 +32,7 @@ class Pace:
     """How much at once."""
 
     concurrency: int = 16
-    """Files on their way at once, each with one connection to either side."""
+    """Files on their way at once, each with a connection to its source; large ones have four to S3."""
     bandwidth: int = 0
     """Bytes in a second, of all together; 0: no limit."""
     in_flight: int = 512 << 20
