@@ -199,6 +199,7 @@ def python_page() -> str:
         "file or the address of a STAC API; that of the settings unless given. It gives a "
         "[Catalog](#swath.catalog.Catalog).\n",
         _entry("swath.catalog", "ingest", "swath.ingest"),
+        _entry("swath.api", "mirror", "swath.mirror"),
         _entry("swath.demo", "demo_items", "swath.demo_items"),
         "## The accessor of cubes\n",
         _entry("swath.cube", "SwathAccessor", "Dataset.swath"),

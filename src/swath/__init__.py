@@ -7,7 +7,7 @@ from swath.version import __version__
 
 if TYPE_CHECKING:
     from swath import catalog
-    from swath.api import cluster, run, save
+    from swath.api import cluster, mirror, run, save
     from swath.catalog import ingest
     from swath.cube import load
     from swath.demo import demo_items
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _WHERE = {
     "cluster": "swath.api",
+    "mirror": "swath.api",
     "run": "swath.api",
     "save": "swath.api",
     "ingest": "swath.catalog",
@@ -23,7 +24,18 @@ _WHERE = {
     "filesystem": "swath.storage.filesystem",
 }
 
-__all__ = ["__version__", "catalog", "cluster", "demo_items", "filesystem", "ingest", "load", "run", "save"]
+__all__ = [
+    "__version__",
+    "catalog",
+    "cluster",
+    "demo_items",
+    "filesystem",
+    "ingest",
+    "load",
+    "mirror",
+    "run",
+    "save",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -12,12 +12,13 @@ from swath.config import Settings, parse_size
 from swath.model import InputError, unknown
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     import xarray as xr
     from distributed import Client
 
+    from swath.catalog.mirror import MirrorReport
     from swath.jobs import Job, Request
 
 
@@ -177,6 +178,87 @@ def cluster(
     return open_cluster(
         place, workers, asked=asked, name=name, where=where, interface=interface, scheduler=tuple(scheduler)
     )
+
+
+def mirror(
+    source: str | Path,
+    target: str | Path,
+    *,
+    collections: Sequence[str] | str | None = None,
+    bbox: Any = None,
+    datetime: Any = None,
+    assets: Sequence[str] | str | None = None,
+    max_items: int | None = None,
+    concurrency: int = 16,
+    bandwidth: int | str = 0,
+    dry_run: bool = False,
+    verify: bool = False,
+    repair: bool = False,
+    into: str | Path | None = None,
+    watch: Callable[[MirrorReport], None] | None = None,
+) -> MirrorReport:
+    """Copy items with their files to a place of one's own, as a static STAC catalog.
+
+    What is there already is not copied again; after a stop, the same call goes on.
+
+    Parameters
+    ----------
+    source : str or Path
+        A catalog file, a static catalog or collection (path or URL), or the address of a STAC API.
+    target : str or Path
+        A folder, ``NAME:path`` with a store of the settings, or an address such as ``s3://bucket/path``.
+    collections : sequence of str or str, optional
+        Only these; a text is cut at its commas.
+    bbox, datetime : optional
+        Only items that touch them, as in ``Catalog.search``.
+    assets : sequence of str or str, optional
+        Only these, by their keys or the common names of their bands. Others keep their href.
+    max_items : int, optional
+        Items in all.
+    concurrency : int
+        Files at once.
+    bandwidth : int or str
+        Bytes in a second, such as ``"50MB"``; 0: no limit.
+    dry_run : bool
+        Count files and bytes, and write nothing.
+    verify : bool
+        Copy nothing; read back what is there, and compare it with its checksums.
+    repair : bool
+        The same, and then copy again what is wrong, and remove what no item refers to.
+    into : str or Path, optional
+        Catalog file that takes the items in as they are there; none unless given.
+    watch : callable, optional
+        Is told the report so far, now and then, by any thread.
+
+    Returns
+    -------
+    MirrorReport
+        What was done; ``failures`` names what is not there or wrong.
+
+    Raises
+    ------
+    SwathError
+        The source cannot be read, or the target takes nothing.
+    """
+    from swath.catalog.mirror import Choice, Pace
+    from swath.catalog.mirror import mirror as copy
+    from swath.storage import use_stores
+
+    settings = Settings.read()
+    use_stores(settings.stores)
+    choice = Choice(_names(collections), bbox, datetime, _names(assets), max_items)
+    pace = Pace(concurrency, parse_size(bandwidth))
+    return copy(
+        source, target, home=Path(settings.home), choice=choice, pace=pace, dry_run=dry_run, verify=verify,
+        repair=repair, into=into, watch=watch,
+    )  # fmt: skip
+
+
+def _names(given: Sequence[str] | str | None) -> tuple[str, ...] | None:
+    if given is None:
+        return None
+    names = given.split(",") if isinstance(given, str) else given
+    return tuple(each.strip() for each in names if each.strip())
 
 
 def save(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from swath.cli.edge import JsonOption, emit_json, emit_table, read_settings, say
+from swath.cli.mirror import mirror
 
 if TYPE_CHECKING:
     from swath.catalog import Catalog, IngestReport
@@ -230,3 +231,6 @@ def remove(
         emit_json({"collection": collection, "items": count})
     else:
         print(f"{count} items removed")
+
+
+app.command()(mirror)

@@ -22,7 +22,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("swath.cli.run", "Run a process."),
     "processes": ("swath.cli.processes", "List the processes, or describe one."),
     "jobs": ("swath.cli.jobs", "List, show, cancel, rerun jobs; their logs and results."),
-    "catalog": ("swath.cli.catalog", "Make, fill, search and export a STAC catalog."),
+    "catalog": ("swath.cli.catalog", "Make, fill, search, export and mirror a STAC catalog."),
     "rerun": ("swath.cli.products", "Make a product again and compare every byte."),
     "cite": ("swath.cli.products", "Print how to cite a product and its inputs."),
     "lab": ("swath.cli.lab", "Start JupyterLab or another app at a site, and open it."),

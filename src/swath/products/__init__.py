@@ -1,6 +1,5 @@
 """What a unit of work leaves: files, STAC items, provenance, and how to cite them."""
 
-from swath.products.checksum import file_checksum, folder_checksum
 from swath.products.cite import cite
 from swath.products.crate import write_crate
 from swath.products.lineage import Lineage
@@ -9,6 +8,7 @@ from swath.products.quantity import Quantity, quantity_of
 from swath.products.raster import Layer, Raster, write_raster
 from swath.products.store import write_zarr
 from swath.products.table import write_table
+from swath.storage.checksum import file_checksum, folder_checksum
 
 __all__ = [
     "Layer",

@@ -6,8 +6,8 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from swath.model import InputError, format_instant
-from swath.products.checksum import bytes_checksum
 from swath.products.footprint import crs_of
+from swath.storage.checksum import bytes_checksum
 
 if TYPE_CHECKING:
     import datetime as dt

@@ -231,8 +231,8 @@ def _shared_properties(rasters: Sequence[Raster]) -> dict[str, Any]:
 
 
 def _store_asset(store: Path, first: Raster) -> dict[str, Any]:
-    from swath.products.checksum import folder_checksum
     from swath.products.item import MEDIA_TYPES, band_of
+    from swath.storage.checksum import folder_checksum
 
     checksum, size = folder_checksum(store)
     return {

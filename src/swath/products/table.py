@@ -58,9 +58,9 @@ def write_table(
     dict
         The item (STAC 1.1), with hrefs relative to itself.
     """
-    from swath.products.checksum import file_checksum
     from swath.products.footprint import geometry_and_bbox
     from swath.products.item import MEDIA_TYPES, make_item
+    from swath.storage.checksum import file_checksum
 
     unknown = [each for each in formats if each not in FORMATS]
     if unknown or not formats:

@@ -13,7 +13,7 @@ from swath.model import InputError, StoreError, SwathError
 from swath.storage.failures import Told, failure, parse_told
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from swath.storage.address import Root
     from swath.storage.credentials import Credentials, Secret
@@ -190,7 +190,14 @@ class Client:
 
     def stream(self, key: str) -> Iterator[memoryview]:
         """Give an object in pieces."""
+        return self._pieces(key, self.ask("get", key))
+
+    def opened(self, key: str) -> tuple[Mapping[str, Any], Iterator[memoryview]]:
+        """Ask for an object once: what obstore tells of it, and its pieces."""
         found = self.ask("get", key)
+        return found.meta, self._pieces(key, found)
+
+    def _pieces(self, key: str, found: Any) -> Iterator[memoryview]:
         size, got = int(found.meta["size"]), 0
         pieces = found.stream(min_chunk_size=_PIECE)
         while True:

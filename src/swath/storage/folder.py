@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
 _PIECE = 4 << 20
+_PART = ".part-"
+"""How the name of a file begins that is being written."""
 
 
 class FolderStore:
@@ -82,6 +84,19 @@ class FolderStore:
             while piece := file.read(_PIECE):
                 yield memoryview(piece)
 
+    def opened(self, key: str) -> tuple[Stat, Iterator[memoryview]]:
+        """Open a file: what it is, and its pieces."""
+        return self.stat(key), self.stream(key)
+
+    def leftovers(self, prefix: str = "") -> Iterator[Stat]:
+        """Give the files under a folder that are being written, or that somebody was stopped over."""
+        for folder, _, names in os.walk(self._folder / prefix):
+            for name in names:
+                if name.startswith(_PART):
+                    path = Path(folder, name)
+                    with contextlib.suppress(FileNotFoundError):
+                        yield self._stat(path, path.relative_to(self._folder).as_posix())
+
     def put(self, key: str, data: bytes | Path | Iterable[bytes], *, overwrite: bool = True) -> Stat:
         """Write a file, whole or not at all."""
         path = self.path(key)
@@ -111,7 +126,7 @@ class FolderStore:
     def _entries(self, prefix: str) -> Iterator[Stat]:
         with contextlib.suppress(MissingObjectError), self._failures(prefix):
             for entry in os.scandir(self._folder / prefix):
-                if not entry.name.startswith(".part-"):
+                if not entry.name.startswith(_PART):
                     with contextlib.suppress(FileNotFoundError):  # it went meanwhile
                         yield self._stat(Path(entry.path), join_key(prefix, entry.name))
 

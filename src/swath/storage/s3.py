@@ -5,9 +5,10 @@ from __future__ import annotations
 import itertools
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from swath.storage.address import check_key, join_key
+from swath.storage.ahead import read_ahead
 from swath.storage.client import Client, client_options, retry_options
 from swath.storage.credentials.find import read_profile
 from swath.storage.failures import failure, parse_told
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 _PART = 16 << 20
 """Bytes of a part of an upload in parts: 10 000 of them are 156 GiB."""
+_PARTS_AT_ONCE = 4
+"""Parts of one stream that are held in memory and on their way."""
 
 
 class S3Store:
@@ -86,28 +89,30 @@ class S3Store:
         """Give an object in pieces."""
         return self.client.stream(check_key(key))
 
+    def opened(self, key: str) -> tuple[Stat, Iterator[memoryview]]:
+        """Ask for an object once: what it is, and its pieces."""
+        told, pieces = self.client.opened(check_key(key))
+        return self._stat(told), pieces
+
     def put(self, key: str, data: bytes | Path | Iterable[bytes], *, overwrite: bool = True) -> Stat:
         """Write an object; large ones in parts, which S3 shows only when all are there.
 
-        Without ``overwrite`` it is written by one request with ``If-None-Match: *``, from memory.
+        Without ``overwrite`` it is written by one request with ``If-None-Match: *``, from memory. When it was
+        written is not told: S3 does not answer that, and another request for each object is too much.
         """
         check_key(key)
         if not overwrite:
-            self.client.ask("put", key, _whole(data), mode="create")
-        elif isinstance(data, (bytes, bytearray, memoryview, Path)):
-            self.client.ask("put", key, data, chunk_size=_PART)
-        else:
-            self._write(key, data)
-        return self.stat(key)
-
-    def _write(self, key: str, pieces: Iterable[bytes]) -> None:
-        """Write pieces that are made outside of the client: making them may need the client itself."""
-        writer = self.client.ask("open_writer", key, buffer_size=_PART)
-        for piece in pieces:
-            with self.client.failures(key):
-                writer.write(piece)
-        with self.client.failures(key):
-            writer.close()  # before that nothing is there
+            data = _whole(data)
+            told = self.client.ask("put", key, data, mode="create")
+            return _written(key, len(data), told)
+        if isinstance(data, Path):
+            return _written(key, data.stat().st_size, self.client.ask("put", key, data, chunk_size=_PART))
+        if isinstance(data, (bytes, bytearray, memoryview)):
+            return _written(key, len(data), self.client.ask("put", key, data, chunk_size=_PART))
+        with read_ahead(data) as pieces:
+            counted = _Counted(pieces)
+            told = self.client.ask("put", key, counted, chunk_size=_PART, max_concurrency=_PARTS_AT_ONCE)
+        return _written(key, counted.count, told)
 
     def list(self, prefix: str = "") -> Iterator[Stat]:
         """Give all objects under a prefix, page by page."""
@@ -173,6 +178,26 @@ class S3Store:
 
     def close(self) -> None:
         """Do nothing: connections go with the object."""
+
+
+class _Counted:
+    """Counts the bytes that go through."""
+
+    def __init__(self, pieces: Iterable[bytes]) -> None:
+        self._pieces = iter(pieces)
+        self.count = 0
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> bytes:
+        piece = next(self._pieces)
+        self.count += len(piece)
+        return piece
+
+
+def _written(key: str, size: int, told: Mapping[str, Any]) -> Stat:
+    return Stat(key, size, None, (told.get("e_tag") or "").strip('"'))
 
 
 def _whole(data: bytes | Path | Iterable[bytes]) -> bytes:

@@ -220,8 +220,7 @@ class WebStore:
 
     def stat(self, key: str) -> Stat:
         """Tell what a file is."""
-        told = self.client.ask("head", check_key(key))
-        return Stat(key, int(told["size"]), told["last_modified"], (told.get("e_tag") or "").strip('"'))
+        return _stat(key, self.client.ask("head", check_key(key)))
 
     def get(self, key: str) -> bytes:
         """Give all of a file."""
@@ -252,6 +251,11 @@ class WebStore:
             if not _UNABLE.search(str(error)):
                 raise
             yield memoryview(self.get(key))
+
+    def opened(self, key: str) -> tuple[Stat, Iterator[memoryview]]:
+        """Ask for a file once: what it is, and its pieces."""
+        told, pieces = self.client.opened(check_key(key))
+        return _stat(key, told), pieces
 
     def put(self, key: str, data: bytes | Path | Iterable[bytes], *, overwrite: bool = True) -> Stat:
         """Refuse: plain HTTP is read."""
@@ -285,3 +289,7 @@ class WebStore:
             f"storage {self.name!r}: a plain HTTP server cannot be {done}",
             fix="set kind = 'webdav' for it if it speaks WebDAV, or name another store",
         )
+
+
+def _stat(key: str, told: Mapping[str, Any]) -> Stat:
+    return Stat(key, int(told["size"]), told["last_modified"], (told.get("e_tag") or "").strip('"'))

@@ -218,8 +218,8 @@ def test_server_that_does_not_answer_is_told(catalog, served):
         ingest(catalog, f"{served}/none.json")
     with pytest.raises(CatalogError, match="does not answer"):
         ingest(catalog, "http://127.0.0.1:9/catalog.json")
-    with pytest.raises(InputError, match="s3://"):
-        ingest(catalog, "s3://bucket/catalog.json")
+    with pytest.raises(InputError, match="gs://"):
+        ingest(catalog, "gs://bucket/catalog.json")
 
 
 def test_an_api_is_not_written_to(served):

@@ -12,7 +12,7 @@ from swath.catalog.embedded.sqlite import SqliteCatalog
 from swath.catalog.hrefs import absolute_href, is_url
 from swath.catalog.intake.prepare import ItemRow, Located, Rejected, prepare_items
 from swath.catalog.intake.reading import Reader
-from swath.catalog.intake.sources import read_api, read_source
+from swath.catalog.intake.sources import JSON, read_api, read_source
 from swath.catalog.protocol import Catalog, IngestReport
 from swath.catalog.searching.query import check_limit, parse_datetime
 from swath.model import BBox, InputError, Interval, NotAllowedError, microseconds, parse_bbox
@@ -105,8 +105,8 @@ def _found(
     if not is_url(text):
         return read_source(str(_path_of(text)), reader)
     if text.lower().startswith(("http://", "https://")):
-        landing = None if text.lower().endswith((".json", ".geojson")) else reader.read_json(text)
-        if isinstance(landing, dict) and _is_api(landing):
+        landing = None if text.lower().endswith(JSON) else reader.read_json(text)
+        if _is_landing(landing):
             asked = {"collections": collection and [collection], "bbox": area, "datetime": interval}
             return _from_api(text, {key: value for key, value in asked.items() if value is not None})
         root = _api_of(landing, text)
@@ -116,8 +116,21 @@ def _found(
     return read_source(text, reader)
 
 
-def _is_api(landing: dict[str, Any]) -> bool:
-    return "conformsTo" in landing or any(link.get("rel") == "search" for link in landing.get("links") or ())
+def is_api(source: str) -> bool:
+    """Tell whether a source is the address of a STAC API's landing page."""
+    if not source.lower().startswith(("http://", "https://")) or source.lower().endswith(JSON):
+        return False
+    reader = Reader()
+    try:
+        return _is_landing(reader.read_json(source))
+    finally:
+        reader.close()
+
+
+def _is_landing(document: Any) -> bool:
+    return isinstance(document, dict) and (
+        "conformsTo" in document or any(link.get("rel") == "search" for link in document.get("links") or ())
+    )
 
 
 def _api_of(document: Any, url: str) -> str:

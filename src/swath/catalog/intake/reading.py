@@ -10,11 +10,13 @@ import orjson
 
 from swath.catalog.hrefs import is_url
 from swath.model import CatalogError, InputError, NotFoundError
+from swath.storage import stores
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _TIMEOUT_S = 60.0
+_STORES = ("s3://", "dav://", "davs://", "dcache://")
 
 
 class Reader:
@@ -29,7 +31,7 @@ class Reader:
         Parameters
         ----------
         href : str
-            Absolute path, or http(s) URL.
+            Absolute path, or the URL of a web server or a store.
 
         Raises
         ------
@@ -53,6 +55,9 @@ class Reader:
     def _read_url(self, href: str) -> bytes:
         import requests
 
+        if href.startswith(_STORES):
+            store, key = stores().locate(href)
+            return store.get(key)
         if not href.lower().startswith(("http://", "https://")):
             raise InputError(
                 f"catalog: {href} cannot be read", fix="give a file, a folder or an http(s) address"

@@ -129,6 +129,19 @@ class WebdavStore(WebStore):
             return []
         return sorted(found, key=lambda each: each.key)
 
+    def leftovers(self, prefix: str = "") -> Iterator[Stat]:
+        """Give the files under a folder that are being written, or that somebody was stopped over."""
+        waiting = [check_key(prefix) if prefix else ""]
+        while waiting:
+            folder = waiting.pop()
+            own = self.client.path(folder)
+            with contextlib.suppress(MissingObjectError):
+                for each in self._entries(folder, depth=1):
+                    if each.is_folder and each.path != own:
+                        waiting.append(self._stat(each).key)
+                    elif each.path.rpartition("/")[2].startswith(_PART):
+                        yield self._stat(each)
+
     def _inside(self, folder: str) -> Iterator[Stat]:
         own = self.client.path(folder)
         for each in self._entries(folder, depth=1):

@@ -12,6 +12,42 @@ _SHA2_256 = "1220"
 """Multihash prefix: function 0x12 (sha2-256), length 0x20 (32 bytes)."""
 
 
+_KNOWN = {"d50110": ("md5", 32), "1114": ("sha1", 40), _SHA2_256: ("sha256", 64), "1340": ("sha512", 128)}
+"""Multihash prefixes, each with hashlib's name for the function and its digits."""
+
+
+def format_multihash(digest: str) -> str:
+    """Write a SHA-256 in hexadecimal as a multihash.
+
+    Examples
+    --------
+    >>> format_multihash("e3b0")
+    '1220e3b0'
+    """
+    return _SHA2_256 + digest
+
+
+def parse_multihash(text: str) -> tuple[str, str] | None:
+    """Understand a multihash in hexadecimal.
+
+    Returns
+    -------
+    (str, str) or None
+        hashlib's name of the function, and the digits; None where it is of a function that is not known.
+
+    Examples
+    --------
+    >>> parse_multihash("1114" + 40 * "a")[0]
+    'sha1'
+    """
+    text = text.lower()
+    for prefix, (name, digits) in _KNOWN.items():
+        value = text.removeprefix(prefix)
+        if value != text and len(value) == digits and not value.strip("0123456789abcdef"):
+            return name, value
+    return None
+
+
 def bytes_checksum(data: bytes) -> str:
     """Give the multihash of some bytes.
 

@@ -1,0 +1,277 @@
+"""Brings one asset to the mirror: read once, summed on the way, shown only when it is whole and right."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from swath.catalog.mirror.journal import AssetKept, Kept
+from swath.catalog.mirror.limits import Turns
+from swath.catalog.mirror.names import changed_name
+from swath.catalog.mirror.reading import ChangedError, Reading, StoppedError, TwinError, stamp_of
+from swath.model import (
+    MissingObjectError,
+    NotAllowedError,
+    OutputError,
+    StoreError,
+    SwathError,
+)
+from swath.storage import join_key, stores
+from swath.storage.checksum import parse_multihash
+from swath.storage.s3 import S3Store
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable, Iterator
+
+    from swath.catalog.mirror.journal import Journal
+    from swath.catalog.mirror.limits import Bandwidth, Memory
+    from swath.storage import ObjectStore, Stat
+
+_SMALL = 8 << 20
+"""Bytes up to which a file is summed before any of it is sent."""
+_STREAM = 96 << 20
+"""Bytes in memory while a larger file goes through: parts on their way, and pieces read ahead."""
+_REFUSALS = 20
+"""Files that the mirror's store does not take, one after the other, before it counts as gone."""
+_PAUSE_S = 0.5
+"""Seconds before a file that broke off is begun again; twice as many each time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """An asset that should be on the mirror."""
+
+    item: str
+    """Key of the item's document."""
+    asset: str
+    """Its key in the item."""
+    href: str
+    """Where it is."""
+    key: str
+    """Where it goes, unless the same bytes are there already."""
+    checksum: str = ""
+    """``file:checksum`` of the source; empty: it has none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """An asset that is on the mirror."""
+
+    origin: AssetKept
+    """Where it came from."""
+    kept: Kept
+    """What it is."""
+    how: str
+    """``copied``, ``shared`` (the same bytes were there for another) or ``kept``."""
+
+
+class RefusedError(Exception):
+    """The mirror's store takes nothing: going on makes no sense."""
+
+    def __init__(self, error: SwathError) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+class Copier:
+    """Brings assets to one mirror; safe with several threads.
+
+    Parameters
+    ----------
+    target : ObjectStore
+        Where the mirror is.
+    prefix : str
+        Key that it begins at.
+    journal : Journal
+        What is known of it.
+    bandwidth, memory
+        Limits.
+    tries : int
+        How often a file is begun.
+    stopped : threading.Event
+        Ends what is under way.
+    moved : callable
+        Is told the bytes that come in.
+    """
+
+    def __init__(
+        self,
+        target: ObjectStore,
+        prefix: str,
+        journal: Journal,
+        *,
+        bandwidth: Bandwidth,
+        memory: Memory,
+        tries: int,
+        stopped: threading.Event,
+        moved: Callable[[int], None],
+    ) -> None:
+        self._target, self._prefix, self._journal = target, prefix, journal
+        self._bandwidth, self._memory, self._tries = bandwidth, memory, tries
+        self._stopped, self._moved = stopped, moved
+        self._hrefs = Turns()
+        self._digests = Turns()
+        self._refusals = 0
+
+    def settle(self, wanted: Wanted) -> Settled:
+        """Bring an asset to the mirror, unless it is there.
+
+        Raises
+        ------
+        SwathError
+            It cannot be had, or is not what its item says.
+        RefusedError
+            The mirror cannot be written.
+        StoppedError
+            Somebody asked to stop.
+        """
+        with self._hrefs.turn(wanted.href):
+            settled = self._again(wanted)
+            self._journal.settle(wanted.item, wanted.asset, settled.origin)
+            return settled
+
+    def _again(self, wanted: Wanted) -> Settled:
+        """Try until it is done, or makes no sense."""
+        last: SwathError | None = None
+        for attempt in range(self._tries):
+            if attempt and self._stopped.wait(_PAUSE_S * 2 ** (attempt - 1)):
+                raise StoppedError
+            try:
+                return self._once(wanted)
+            except StoreError as error:
+                last = error
+            except ChangedError:
+                last = StoreError(
+                    f"mirror: {wanted.href} changes while it is copied, {self._tries} times now",
+                    fix="try again when nobody writes there",
+                )
+        raise last or StoppedError
+
+    def _once(self, wanted: Wanted) -> Settled:
+        stated = parse_multihash(wanted.checksum)
+        digest = stated[1] if stated and stated[0] == "sha256" else ""
+        before = self._journal.asset(wanted.item, wanted.asset)
+        own = self.whole(before.key) if before and before.href == wanted.href else None
+        if before and own and digest == own.digest:
+            return Settled(before, own, "kept")
+        source, key = stores().locate(wanted.href)
+        if before and own and not digest and stamp_of(source.stat(key)) == before.stamp:
+            return Settled(before, own, "kept")
+        if digest and (twin := self._whole_twin(digest=digest)):
+            return Settled(AssetKept(wanted.href, "", twin.key), twin, "shared")
+        if fetched := self._fetched(wanted, source, key):
+            return fetched
+        return self._copy(wanted, source, key)
+
+    def _fetched(self, wanted: Wanted, source: ObjectStore, key: str) -> Settled | None:
+        """Find what another item has of the same href."""
+        for other in self._journal.of_href(wanted.href):
+            kept = self.whole(other.key)
+            if kept and other.stamp and stamp_of(source.stat(key)) == other.stamp:
+                return Settled(other, kept, "shared")
+        return None
+
+    def _copy(self, wanted: Wanted, source: ObjectStore, key: str) -> Settled:
+        stat, pieces = _opened(source, key)
+        if stat.is_folder:
+            raise MissingObjectError(
+                f"mirror: {wanted.href} is a folder, not a file", fix="leave that asset out with --assets"
+            )
+        stamp, tag = stamp_of(stat), _tag_of(source, stat)
+        if tag and (twin := self._whole_twin(tag=tag)):
+            return Settled(AssetKept(wanted.href, stamp, twin.key), twin, "shared")
+        place = wanted.key
+        if self.whole(place):  # other bytes are there, which somebody may be reading
+            place = changed_name(place, f"{wanted.href} {stamp}")
+        reading = Reading(
+            source, key, stat, pieces, checksum=wanted.checksum, take=self._take, claim=self._claim
+        )
+        try:
+            kept = self._write(reading, place, stat, tag)
+        except TwinError as same:
+            how = "kept" if same.kept.key in (place, wanted.key) else "shared"
+            return Settled(AssetKept(wanted.href, stamp, same.kept.key), same.kept, how)
+        return Settled(AssetKept(wanted.href, stamp, place), kept, "copied")
+
+    def _write(self, reading: Reading, place: str, stat: Stat, tag: str) -> Kept:
+        with contextlib.ExitStack() as held:
+            held.callback(reading.close)
+            if stat.size <= _SMALL:
+                held.enter_context(self._memory.held(stat.size))
+                data: Any = b"".join(reading)
+                reading.finish(held)
+            else:
+                held.enter_context(self._memory.held(_STREAM))
+                data = reading.to_the_end(held)
+            told = self._put(reading, place, data)
+            kept = Kept(place, stat.size, reading.digest, told.etag, tag)
+            self._journal.keep(kept)
+            return kept
+
+    def _put(self, reading: Reading, place: str, data: Any) -> Stat:
+        try:
+            told = self._target.put(join_key(self._prefix, place), data)
+        except Exception as error:
+            if reading.error is not None:  # it came from the other side, however the client wraps it
+                raise reading.error from error
+            self._refusals += 1
+            if isinstance(error, (OutputError, NotAllowedError)) or (
+                isinstance(error, StoreError) and self._refusals >= _REFUSALS
+            ):
+                raise RefusedError(error) from error
+            raise
+        self._refusals = 0
+        return told
+
+    def whole(self, key: str) -> Kept | None:
+        """Give an object that is on the mirror as it was written; None where it is not."""
+        kept = self._journal.kept(key)
+        if kept is None:
+            return None
+        found = self._journal.listed(key)
+        if found is None:  # it is newer than the list
+            try:
+                stat = self._target.stat(join_key(self._prefix, key))
+            except MissingObjectError:
+                return None
+            found = stat.size, stat.etag
+        same = not kept.etag or not found[1] or _plain(kept.etag) == _plain(found[1])
+        return kept if found[0] == kept.size and same else None
+
+    def _whole_twin(self, **known: str) -> Kept | None:
+        twin = self._journal.twin(**known)
+        return self.whole(twin.key) if twin else None
+
+    def _claim(self, digest: str, held: contextlib.ExitStack) -> None:
+        """Take the turn to write some bytes; raises what says where they are, if they are there."""
+        held.enter_context(self._digests.turn(digest))
+        if twin := self._whole_twin(digest=digest):
+            raise TwinError(twin)
+
+    def _take(self, count: int) -> None:
+        """Let bytes through."""
+        if self._stopped.is_set():
+            raise StoppedError
+        self._bandwidth.take(count)
+        self._moved(count)
+
+
+def _opened(source: ObjectStore, key: str) -> tuple[Stat, Iterator[memoryview]]:
+    """Ask for an object once, where its store can do that."""
+    opened = getattr(source, "opened", None)
+    if opened is not None:
+        stat, pieces = opened(key)
+        return stat, pieces
+    return source.stat(key), source.stream(key)
+
+
+def _tag_of(source: ObjectStore, stat: Stat) -> str:
+    """Name the bytes by the MD5 that S3 gives those that were written by one request; else not at all."""
+    is_md5 = isinstance(source, S3Store) and len(stat.etag) == 32 and "-" not in stat.etag
+    return f"{stat.etag}-{stat.size}" if is_md5 else ""
+
+
+def _plain(etag: str) -> str:
+    return etag.removeprefix("W/").strip('"')

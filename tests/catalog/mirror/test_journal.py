@@ -1,0 +1,57 @@
+"""The journal: what it tells after a run that was killed, and when it is damaged."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+import time
+
+import pytest
+
+from swath.catalog.mirror.journal import AssetKept, Journal, Kept
+from swath.model import OutputError
+
+
+def test_what_was_noted_is_there_for_another(tmp_path):
+    first, second = Journal(tmp_path / "j.sqlite"), Journal(tmp_path / "j.sqlite")
+    first.keep(Kept("k", 3, "abc", "e", "tag"))
+    first.settle("item", "red", AssetKept("href", "stamp", "k"))
+    assert second.twin(digest="abc") == second.twin(tag="tag") == Kept("k", 3, "abc", "e", "tag")
+    assert second.asset("item", "red") == AssetKept("href", "stamp", "k")
+    assert second.of_href("href") == [AssetKept("href", "stamp", "k")]
+    assert second.listed("k") is None, "each sees for itself what is there"
+    assert second.twin(tag="") is None
+    first.close()
+    second.close()
+
+
+def test_a_damaged_journal_is_put_aside(tmp_path):
+    (tmp_path / "j.sqlite").write_bytes(b"no database at all" * 100)
+    journal = Journal(tmp_path / "j.sqlite")
+    assert journal.kept("k") is None
+    journal.close()
+    assert (tmp_path / "j.damaged").exists()
+
+
+def test_a_home_that_cannot_be_written_is_told(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match="journal"):
+        Journal(tmp_path / "file" / "j.sqlite")
+
+
+def test_a_killed_run_is_told_once_and_not_while_another_runs(tmp_path):
+    journal = Journal(tmp_path / "j.sqlite")
+    with journal.running() as was_killed, journal.running() as other_was_killed:
+        assert not was_killed
+        assert not other_was_killed
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    for expected in (True, False):
+        if expected:
+            row = (dead.pid, socket.gethostname(), time.time())
+            journal._rows("INSERT INTO runs VALUES (?, ?, ?)", *row)
+        with journal.running() as was_killed:
+            assert was_killed is expected
+    assert journal._rows("SELECT * FROM runs") == []
+    journal.close()
