@@ -186,28 +186,49 @@ def save(
     name: str,
     collection: str | None = None,
     format: str = "cog",
+    overwrite: bool = True,
+    message: str = "",
 ) -> list[dict[str, Any]]:
     """Write a cube as products: files, STAC items and thumbnails.
+
+    In a store, the files of an item are all there before the item is; a call that was broken off leaves no
+    item that names a file that is not there, and the same call again goes on.
 
     Parameters
     ----------
     array : Dataset or DataArray, (time, y, x) or (y, x)
         With a CRS, as `load` gives it; lazy or not. Names decide how values are stored.
-    folder : path
-        Where the files go; made when it does not exist.
+    folder : path or address
+        Where the files go; made when it does not exist. A folder of this machine, or one of a store:
+        ``"NAME:folder"`` with a name of the settings, or ``"s3://bucket/prefix"``.
     name : str
         Stem of the items' ids.
     collection : str, optional
         Collection that the items go into, in the settings' catalog; none unless given.
-    format : {"cog", "zarr"}
-        One item for each time, or one Zarr store of all.
+    format : {"cog", "zarr", "icechunk"}
+        One item for each time, or one Zarr store of all, or one versioned Zarr store: an Icechunk repository,
+        where each call is a commit, and new times are appended.
+    overwrite : bool
+        False: what is there already stays, and is an error.
+    message : str
+        What the commit says; for ``format="icechunk"`` alone.
 
     Returns
     -------
     list of dict
         The items, with absolute hrefs.
+
+    Raises
+    ------
+    ConflictError
+        It is there already and may not be replaced, or somebody else has committed meanwhile.
+    SwathError
+        The store refuses or does not answer.
     """
     from swath.products.saving import save_cube
 
     path = Settings.read().catalog_path
-    return save_cube(array, Path(folder), name=name, collection=collection, form=format, catalog_path=path)
+    return save_cube(
+        array, folder, name=name, collection=collection, form=format, catalog_path=path,
+        overwrite=overwrite, message=message,
+    )  # fmt: skip
