@@ -30,6 +30,7 @@ def run(
     output: str | Path | None = None,
     skip_bad: bool = False,
     detach: bool = False,
+    to: str = "",
     **asked: Any,
 ) -> Job:
     """Run a process as a job.
@@ -50,6 +51,9 @@ def run(
         True to go on without files that cannot be read.
     detach : bool
         True to return at once; ``job.wait()`` waits.
+    to : str
+        Where the results are put when they are whole, besides the job folder: ``"NAME:folder"``,
+        ``"s3://bucket/prefix"``. The catalog gets the items as they are there.
     **asked
         At a Slurm site, for each task: ``partition``, ``account``, ``qos``, ``time``, ``cpus``, ``memory``,
         ``gpus``, ``nodes``, ``slurm`` (options of sbatch); for all: ``tasks``, ``at_once``, ``retries``,
@@ -72,7 +76,7 @@ def run(
     if given.get("items") is not None and not isinstance(given["items"], (str, Path)):
         given["items"] = item_dicts(given["items"])
     settings = Settings.read()
-    request = Request(process, given, Path(output) if output else None, skip_bad)
+    request = Request(process, given, Path(output) if output else None, skip_bad, to=to)
     if on != "local":
         return _run_at(on, request, settings, {**asked, "workers": workers}, detach=detach)
     if asked:

@@ -23,7 +23,8 @@ def deposit_raster(place: Place, raster: Raster, lineage: Lineage) -> dict[str, 
     """Write layers as COGs into a store; the item is given, and not written.
 
     GDAL's COG driver needs a file that it can go back and forth in: each is written to the folder of
-    temporary files first. Files that are in the store already, from a call that was broken off, are not sent again.
+    temporary files first. Files that are in the store already, from a call that was broken off, are not
+    sent again.
 
     Parameters
     ----------

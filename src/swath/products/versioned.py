@@ -77,6 +77,7 @@ def save_version(
     rasters = in_order(rasters)
     name = f"{file_name(id)}.icechunk"
     dataset, saturated = stack(rasters)
+    dataset["time_bnds"].encoding = dict(dataset["time"].encoding)  # units for later times too
     icechunk = _icechunk()
     with _failures(place, name):
         _touch(place, name)
