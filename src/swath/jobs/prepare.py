@@ -20,9 +20,9 @@ from swath.catalog import open_catalog
 from swath.cube.sources import band_sources
 from swath.jobs.folder import JobFolder, refusals
 from swath.jobs.given import read_given_items
-from swath.jobs.publish import try_writing, whole_address
 from swath.model import MissingAssetError, NotFoundError, OutputError, format_instant
 from swath.processes import PlanLimits, Process, get_process, parse_inputs
+from swath.products.place import try_writing, whole_address
 from swath.storage.whole import write_bytes, write_json
 from swath.version import __version__
 

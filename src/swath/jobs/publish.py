@@ -5,14 +5,12 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from swath.jobs.finish import read_results
 from swath.jobs.folder import refusals
-from swath.model import NotAllowedError
-from swath.products.place import Place, add_storage, find_place, is_address, json_bytes
+from swath.products.place import Place, add_storage, find_place, json_bytes
 from swath.storage.upload import upload_many
 
 if TYPE_CHECKING:
@@ -22,34 +20,6 @@ if TYPE_CHECKING:
     from swath.storage import Stat
 
 _CONCURRENCY = 8
-
-
-def whole_address(address: str) -> str:
-    """Give an address that means the same from everywhere, and belongs to a store that is known.
-
-    Raises
-    ------
-    InputError
-        It is of no store that is known.
-    """
-    if not is_address(address):
-        address = str(Path(address.removeprefix("file://")).expanduser().absolute())
-    return find_place(address).address
-
-
-def try_writing(address: str) -> None:
-    """Write a small object and remove it, so that a job need not end to learn that it may not.
-
-    Raises
-    ------
-    SwathError
-        The store refuses, or does not answer.
-    """
-    place = find_place(whole_address(address))
-    key = place.key(f".swath-{secrets.token_hex(4)}")
-    place.store.put(key, b"")
-    with contextlib.suppress(NotAllowedError):
-        place.store.delete([key])
 
 
 def sent_to(folder: JobFolder) -> str:

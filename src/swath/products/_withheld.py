@@ -55,6 +55,10 @@ class WithheldStore(WrapperStore["Store"]):
         """Tell whether it was written here."""
         return bool(self.said.root) if key == _ROOT else key in self.said.digests
 
+    async def is_empty(self, prefix: str) -> bool:
+        """Tell whether nothing was written here."""
+        return not any(each.startswith(prefix) for each in self.said.digests)
+
     async def set(self, key: str, value: Buffer) -> None:
         """Write, but for the root's document."""
         data = value.to_bytes()

@@ -6,12 +6,14 @@ import contextlib
 import json
 import os
 import re
+import secrets
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from swath.model import ConflictError, MissingObjectError
+from swath.model import ConflictError, InputError, MissingObjectError, NotAllowedError
 from swath.storage import file_name, join_key, stores
 
 if TYPE_CHECKING:
@@ -24,6 +26,8 @@ STORAGE = "https://stac-extensions.github.io/storage/v2.0.0/schema.json"
 _NAMED = re.compile(r"[A-Za-z][A-Za-z0-9_-]+:(?!//)")
 _OWN = re.compile(r"-[0-9a-f]{8}\.(tif|png|zarr)$")
 """Ends of names that `stamped` makes."""
+_NO_IRI = re.compile(r'[\s"<>\\^`{|}]')
+"""What an address may not have unquoted (RFC 3987)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +75,45 @@ def find_place(address: str) -> Place:
     Raises
     ------
     InputError
-        It names no store that is known.
+        It names no store that is known; or S3, and has characters that no address may have: keys of S3 are
+        written as they are, and not quoted.
     """
     store, prefix = stores().locate(address.rstrip("/"))
-    return Place(address.rstrip("/"), store, prefix)
+    place = Place(address.rstrip("/"), store, prefix)
+    if store.root.scheme == "s3" and (wrong := _NO_IRI.search(place.href(""))):
+        raise InputError(
+            f"save: {place.href('')!r} has {wrong[0]!r}, which no address of an asset may have",
+            fix="use letters, digits, - and _ for prefixes in S3",
+        )
+    return place
+
+
+def whole_address(address: str) -> str:
+    """Give an address that means the same from everywhere, and belongs to a store that is known.
+
+    Raises
+    ------
+    InputError
+        It is of no store that is known.
+    """
+    if not is_address(address):
+        address = str(Path(address.removeprefix("file://")).expanduser().absolute())
+    return find_place(address).address
+
+
+def try_writing(address: str) -> None:
+    """Write a small object and remove it, so that a job need not end to learn that it may not.
+
+    Raises
+    ------
+    SwathError
+        The store refuses, or does not answer.
+    """
+    place = find_place(whole_address(address))
+    key = place.key(f".swath-{secrets.token_hex(4)}")
+    place.store.put(key, b"")
+    with contextlib.suppress(NotAllowedError):
+        place.store.delete([key])
 
 
 def stamped(name: str, checksum: str) -> str:

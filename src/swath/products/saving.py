@@ -71,7 +71,13 @@ def save_cube(
         from swath.catalog import open_catalog
 
         with open_catalog(catalog_path, create=True) as catalog:
-            catalog.upsert_items(items)
+            report = catalog.upsert_items(items)
+        if report.rejected:
+            first = report.rejected[0]
+            raise InputError(
+                f"save: the catalog refuses the item {first.id!r}: {first.reason}",
+                fix="its files are all there",
+            )
     return items
 
 
