@@ -124,21 +124,6 @@ def test_a_zarr_store_has_the_bytes_of_a_local_one(places, tmp_path):
     (here,) = swath.save(cube(), tmp_path / "z", name="ndvi", format="zarr")
     for field in ("swath:checksum", "file:size"):
         assert there["assets"]["data"][field] == here["assets"]["data"][field]
-    opened = (
-        xr.open_zarr(
-            there["assets"]["data"]["href"],
-            storage_options={"endpoint_url": places.url, "key": READ_KEY, "secret": READ_SECRET},
-        )
-        if importable("s3fs")
-        else xr.open_zarr(here["assets"]["data"]["href"])
-    )
-    assert float(abs(opened.NDVI - cube().NDVI).max()) < 5.1e-5
-
-
-def importable(name):
-    import importlib.util
-
-    return importlib.util.find_spec(name) is not None
 
 
 def test_the_endpoint_is_told_and_no_secret(places):
@@ -297,7 +282,7 @@ from products.test_saving import Path, cube, use_stores, webdav_settings
 from storage.servers import Server
 import swath
 use_stores({"dav": webdav_settings(Server(sys.argv[2], Path()), sys.argv[3])})
-swath.save(cube(times=400, side=64), "dav:killed", name="ndvi")
+swath.save(cube(times=200, side=32), "dav:killed", name="ndvi")
 """
 
 
@@ -317,7 +302,7 @@ def test_a_call_that_is_killed_leaves_whole_items(places, rclone_server, tmp_pat
         time.sleep(0.01)
     os.kill(process.pid, signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
-    assert 1 <= len(check_whole("dav:killed")) < 400
+    assert 1 <= len(check_whole("dav:killed")) < 200
 
 
 def test_messages_are_of_versions(tmp_path):
