@@ -31,6 +31,7 @@ def run(
     output: str | Path | None = None,
     skip_bad: bool = False,
     detach: bool = False,
+    to: str = "",
     **asked: Any,
 ) -> Job:
     """Run a process as a job.
@@ -51,6 +52,9 @@ def run(
         True to go on without files that cannot be read.
     detach : bool
         True to return at once; ``job.wait()`` waits.
+    to : str
+        Where the results are put when they are whole, besides the job folder: ``"NAME:folder"``,
+        ``"s3://bucket/prefix"``. The catalog gets the items as they are there.
     **asked
         At a Slurm site, for each task: ``partition``, ``account``, ``qos``, ``time``, ``cpus``, ``memory``,
         ``gpus``, ``nodes``, ``slurm`` (options of sbatch); for all: ``tasks``, ``at_once``, ``retries``,
@@ -73,7 +77,7 @@ def run(
     if given.get("items") is not None and not isinstance(given["items"], (str, Path)):
         given["items"] = item_dicts(given["items"])
     settings = Settings.read()
-    request = Request(process, given, Path(output) if output else None, skip_bad)
+    request = Request(process, given, Path(output) if output else None, skip_bad, to=to)
     if on != "local":
         return _run_at(on, request, settings, {**asked, "workers": workers}, detach=detach)
     if asked:
@@ -268,28 +272,49 @@ def save(
     name: str,
     collection: str | None = None,
     format: str = "cog",
+    overwrite: bool = True,
+    message: str = "",
 ) -> list[dict[str, Any]]:
     """Write a cube as products: files, STAC items and thumbnails.
+
+    In a store, the files of an item are all there before the item is; a call that was broken off leaves no
+    item that names a file that is not there, and the same call again goes on.
 
     Parameters
     ----------
     array : Dataset or DataArray, (time, y, x) or (y, x)
         With a CRS, as `load` gives it; lazy or not. Names decide how values are stored.
-    folder : path
-        Where the files go; made when it does not exist.
+    folder : path or address
+        Where the files go; made when it does not exist. A folder of this machine, or one of a store:
+        ``"NAME:folder"`` with a name of the settings, or ``"s3://bucket/prefix"``.
     name : str
         Stem of the items' ids.
     collection : str, optional
         Collection that the items go into, in the settings' catalog; none unless given.
-    format : {"cog", "zarr"}
-        One item for each time, or one Zarr store of all.
+    format : {"cog", "zarr", "icechunk"}
+        One item for each time, or one Zarr store of all, or one versioned Zarr store: an Icechunk repository,
+        where each call is a commit, and new times are appended.
+    overwrite : bool
+        False: what is there already stays, and is an error.
+    message : str
+        What the commit says; for ``format="icechunk"`` alone.
 
     Returns
     -------
     list of dict
         The items, with absolute hrefs.
+
+    Raises
+    ------
+    ConflictError
+        It is there already and may not be replaced, or somebody else has committed meanwhile.
+    SwathError
+        The store refuses or does not answer.
     """
     from swath.products.saving import save_cube
 
     path = Settings.read().catalog_path
-    return save_cube(array, Path(folder), name=name, collection=collection, form=format, catalog_path=path)
+    return save_cube(
+        array, folder, name=name, collection=collection, form=format, catalog_path=path,
+        overwrite=overwrite, message=message,
+    )  # fmt: skip

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from affine import Affine
 from odc.geo.geobox import GeoBox
+from storage.conftest import rclone_server, s3_server  # noqa: F401 -- fixtures of servers
 
 from swath.products import Layer, Lineage, Raster, quantity_of
 

@@ -70,9 +70,9 @@ def test_the_same_rasters_give_the_same_bytes(tmp_path, rasters):
 
 def test_a_long_grid_has_shards_along_its_length_alone(tmp_path, monkeypatch):
     monkeypatch.setattr(store_module, "_SIDE", 8)
-    assert store_module._cut((40, 20, 300)) == {"chunks": (32, 8, 8), "shards": (32, 24, 64)}
-    assert store_module._cut((40, 5, 300)) == {"chunks": (32, 5, 8), "shards": (32, 5, 64)}
-    assert store_module._cut((40, 64, 64)) == {"chunks": (32, 8, 8)}
+    assert store_module.chunks_of((40, 20, 300)) == {"chunks": (32, 8, 8), "shards": (32, 24, 64)}
+    assert store_module.chunks_of((40, 5, 300)) == {"chunks": (32, 5, 8), "shards": (32, 5, 64)}
+    assert store_module.chunks_of((40, 64, 64)) == {"chunks": (32, 8, 8)}
 
 
 @pytest.mark.parametrize("form", ["shards", "chunks"])

@@ -33,6 +33,7 @@ BIN = Path(sys.executable).parent
 PATIENCE_S = 60.0
 KEY, SECRET = "alice-key", "alice-secret"
 READ_KEY, READ_SECRET = "reader-key", "reader-secret"
+WRITE_KEY, WRITE_SECRET = "writer-key", "writer-secret"
 USER, PASSWORD = "alice", "pass word"
 BUCKET = "eo-data"
 
@@ -122,6 +123,11 @@ def seaweedfs(folder: Path) -> Iterator[Server]:
             "name": "reader",
             "credentials": [{"accessKey": READ_KEY, "secretKey": READ_SECRET}],
             "actions": [f"Read:{BUCKET}", f"List:{BUCKET}"],
+        },
+        {  # no administrator: buckets are not made for this one
+            "name": "writer",
+            "credentials": [{"accessKey": WRITE_KEY, "secretKey": WRITE_SECRET}],
+            "actions": ["Read", "Write", "List"],
         },
     ]
     config = folder / "s3.json"

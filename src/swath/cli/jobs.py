@@ -151,13 +151,17 @@ def rerun(
     as_json: JsonOption = False,
 ) -> None:
     """Go on with a job that failed or was cancelled: only the units that are missing are done."""
-    from swath.cli.at_site import start_at_site
+    from swath.cli.at_site import describe, start_at_site
     from swath.cli.run import print_outcome, start_job
-    from swath.jobs import get_job
+    from swath.jobs import get_job, raise_failure
     from swath.jobs.slurm_job import SlurmJob
 
     found = get_job(job, read_settings())
     found.require_idle()
+    if (delivered := found.deliver_again()) is not None:
+        raise_failure(delivered)
+        emit_json(describe(found)) if as_json else print_outcome(found)
+        return
     if skip_bad:
         found.folder.allow_bad()
     if isinstance(found, SlurmJob):

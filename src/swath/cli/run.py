@@ -86,6 +86,10 @@ def run(
     output: Annotated[
         Path | None, typer.Option(metavar="DIR", help="The job folder, with the results.")
     ] = None,
+    to: Annotated[
+        str,
+        typer.Option("--to", metavar="ADDRESS", help="Put results into a store too: NAME:folder, s3://..."),
+    ] = "",
     detach: Annotated[
         bool, typer.Option("--detach", help="Leave the job running and return at once.")
     ] = False,
@@ -146,7 +150,7 @@ def run(
     if threads:
         settings = settings.model_copy(update={"threads": threads})
     given = spread_inputs(read_inputs(inputs or [], inputs_file), asks or [])
-    requests = [Request(process, each, output, skip_bad) for each in given]
+    requests = [Request(process, each, output, skip_bad, to=to) for each in given]
     if len(requests) > 1 and output is not None:
         requests = [replace(each, output=output / f"{at:04}") for at, each in enumerate(requests)]
     if on == "local":
@@ -281,14 +285,19 @@ def start_job(job: Job, *, workers: int, detach: bool, as_json: bool, fresh: boo
 
 def print_outcome(job: Job) -> None:
     """Tell people what a job left and what they can do with it."""
+    from swath.jobs.finish import read_results
+    from swath.jobs.publish import sent_to
+
     if not job.folder.catalog_file.exists():  # too much to be copied from its site
         print(job.status().message)
         return
-    items = job.results()
+    items = read_results(job.folder)[1]
     collection = job.folder.job["collection"]
     count = f"{len(items)} item{'s' if len(items) != 1 else ''}"
     print(f"{count} in the collection {collection}")
     print(f"files   {job.folder.results}")
+    if "to" in job.folder.job:
+        print(f"store   {sent_to(job.folder)}")
     mosaics = job.folder.results / "mosaic"
     if mosaics.is_dir():
         print(f"mosaic  {mosaics}")

@@ -59,6 +59,8 @@ class JobFolder:
         self.cancel_file = self.path / "cancel"
         self.slurm_file = self.path / "slurm.json"
         self.slurm_lock = self.path / ".slurm.lock"
+        self.sent_file = self.path / ".sent.txt"
+        self.send_lock = self.path / ".send.lock"
         self.tasks = self.path / "tasks"
         self.attempts = self.path / "attempts"
         self.results = self.path / "results"
@@ -120,6 +122,11 @@ class JobFolder:
         self.job["skip_bad"] = True
         write_json(self.job_file, self.job)
 
+    def send_to(self, address: str) -> None:
+        """Let the results be put into a store when they are whole."""
+        self.job["to"] = address
+        write_json(self.job_file, self.job)
+
     def remove(self) -> None:
         """Delete all that a job writes, and the folder when nothing else is in it."""
         for each in (
@@ -139,6 +146,8 @@ class JobFolder:
             self.log_file,
             self.slurm_file,
             self.slurm_lock,
+            self.sent_file,
+            self.send_lock,
             self.path / "workers.json",
             *self.path.glob("log-*.txt"),
         )

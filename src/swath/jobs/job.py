@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from swath.catalog import open_catalog
 from swath.jobs.carry import carry, forget_secrets
 from swath.jobs.execute import Resources, execute, new_status, now
-from swath.jobs.finish import read_results
+from swath.jobs.publish import is_being_sent, read_sent, send
 from swath.jobs.store import JobStore
 from swath.model import (
     InputError,
@@ -55,6 +55,8 @@ class Job:
     def status(self) -> JobStatus:
         """Tell where the job stands; one whose process is gone without a word has failed."""
         row = self.store.get(self.id)
+        if is_being_sent(self.folder):
+            return row
         told = self.folder.read_status() or row  # one that was killed before it began has a row only
         if not row.state.is_final:
             # The process writes its status last of all things: look for it before reading once more.
@@ -68,18 +70,45 @@ class Job:
                         "what is done is kept: `swath jobs rerun` goes on from there",
                     )  # fmt: skip
                     self.folder.write_status(told)
-            if told != row:
-                self._settle(told)
-            return told
+            return self._settle(told) if told != row else told
         return row
 
-    def _settle(self, status: JobStatus) -> None:
-        """Take a job's results into the catalog, then its state into the store: in this order."""
+    def _settle(self, status: JobStatus) -> JobStatus:
+        """Put results into store and catalog, then the job's state into the job store: in this order."""
+        if status.state is JobState.SUCCESSFUL:
+            status = self._deliver(status)
         if status.state is JobState.SUCCESSFUL:
             self.publish()
         if status.state.is_final:
             forget_secrets(self.folder)
         self.store.put(status, self.folder.job["inputs"])
+        return status
+
+    def _deliver(self, status: JobStatus) -> JobStatus:
+        """Put the results into the store that was asked for; where that fails, so has the job."""
+        to = self.folder.job.get("to", "")
+        if not to or not self.folder.catalog_file.exists():
+            return status
+        under_way = replace(status, state=JobState.RUNNING, message=f"its results are being put into {to}")
+        self.store.put(under_way, self.folder.job["inputs"])
+        try:
+            send(self.folder)
+        except SwathError as error:
+            goes_on = f"`swath jobs rerun {self.id}` then sends what is missing"
+            fix = f"{error.fix.rstrip('.')}; {goes_on}" if error.fix else goes_on
+            what = f"{error.what.rstrip('.')}; all results are kept in {self.folder.results}"
+            return replace(status, state=JobState.FAILED, exit_code=5, message=f"{what}\n  fix: {fix}")
+        return replace(status, message=f"{status.message}; put into {to}")
+
+    def deliver_again(self) -> JobStatus | None:
+        """Put results that are whole into their store, where that has failed; None for all other jobs."""
+        told = self.folder.read_status()
+        is_whole = (
+            told is not None and told.state is JobState.SUCCESSFUL and self.folder.catalog_file.exists()
+        )
+        if told is None or not is_whole or self.store.get(self.id).state is not JobState.FAILED:
+            return None
+        return self._settle(told)
 
     def publish(self) -> int:
         """Take the results into the catalog; once more does no harm.
@@ -94,7 +123,7 @@ class Job:
         int
             How many items there are.
         """
-        collection, items = read_results(self.folder)
+        collection, items = read_sent(self.folder)
         with open_catalog(self.settings.catalog_path, create=True) as catalog:
             catalog.upsert_collection(collection)
             report = catalog.upsert_items(items)
@@ -114,8 +143,7 @@ class Job:
         carry(self.folder, elsewhere=False)
         self.store.put(new_status(self.folder, "local", handle=own_handle()), self.folder.job["inputs"])
         status = execute(self.folder, resources, handle=own_handle(), watch=watch, stop=stop)
-        self._settle(status)
-        return status
+        return self._settle(status)
 
     def detach(self, resources: Resources) -> JobStatus:
         """Do the job in a process of its own, which outlives this one and its terminal."""
@@ -179,8 +207,7 @@ class Job:
             )
             self.folder.write_status(status)
         self.folder.cancel_file.unlink(missing_ok=True)
-        self._settle(status)
-        return status
+        return self._settle(status)
 
     def require_idle(self) -> None:
         """Refuse to run a job that runs already.
@@ -197,7 +224,7 @@ class Job:
             )
 
     def results(self) -> list[dict[str, Any]]:
-        """Give the items, with absolute hrefs.
+        """Give the items, with absolute hrefs; those of the store, where the job was run ``to`` one.
 
         Raises
         ------
@@ -212,7 +239,7 @@ class Job:
             raise InputError(
                 f"job {self.id}: it is {status.state}", fix=f"wait for it: swath jobs show {self.id}"
             )
-        return read_results(self.folder)[1]
+        return read_sent(self.folder)[1]
 
     def read_log(self, at: dict[str, int]) -> list[tuple[str, str]]:
         """Read what the logs have got since the last time.

@@ -22,6 +22,7 @@ from swath.jobs.folder import JobFolder, refusals
 from swath.jobs.given import read_given_items
 from swath.model import MissingAssetError, NotFoundError, OutputError, format_instant
 from swath.processes import PlanLimits, Process, get_process, parse_inputs
+from swath.products.place import try_writing, whole_address
 from swath.storage.whole import write_bytes, write_json
 from swath.version import __version__
 
@@ -50,6 +51,8 @@ class Request:
     """What people call the job."""
     files_here: bool = True
     """False when the files lie where the job will run, and not here."""
+    to: str = ""
+    """Address in a store that the results are put into; empty: they stay in the job folder alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +85,8 @@ def plan(request: Request, settings: Settings) -> Planned:
     rules = {key: value for key, value in settings.valid.items() if key in ids}
     work = process.plan(inputs, items, PlanLimits(settings.unit_memory_bytes, rules))
     job = _describe(process, inputs, items, work, request)
+    if request.to:
+        job["to"] = whole_address(request.to)
     return Planned({**job, "rules": rules, "sources": sources}, items, work)
 
 
@@ -111,6 +116,8 @@ def prepare(request: Request, settings: Settings) -> JobFolder:
 
 def write_planned(request: Request, planned: Planned, settings: Settings) -> JobFolder:
     """Write the folder of a job that was planned, or find the one that holds it already."""
+    if request.to:
+        try_writing(request.to)
     path = request.output or settings.home / "jobs" / planned.job["id"]
     if (Path(path) / "job.json").exists():
         return _resumed(JobFolder(Path(path)), planned.job)
@@ -264,6 +271,8 @@ def _resumed(folder: JobFolder, job: Mapping[str, Any]) -> JobFolder:
         )
     if job["skip_bad"] and not folder.job["skip_bad"]:
         folder.allow_bad()
+    if "to" in job:
+        folder.send_to(job["to"])
     return folder
 
 

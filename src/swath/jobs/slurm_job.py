@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from swath.jobs.carry import carry, file_mode, has_secrets
 from swath.jobs.execute import new_status, now
 from swath.jobs.job import Job
+from swath.jobs.publish import is_being_sent
 from swath.jobs.slurm_batch import Batch, deal, write_script
 from swath.jobs.slurm_record import Submission, locked, read_record, write_record
 from swath.jobs.slurm_words import describe_end, describe_work
@@ -120,13 +121,13 @@ class SlurmJob(Job):
         write_record(self.folder, self.record)
         return self._tell(JobState.ACCEPTED, f"{message} as {job}")
 
-    def _settle(self, status: JobStatus) -> None:
+    def _settle(self, status: JobStatus) -> JobStatus:
         if status.state.is_final and has_secrets(self.folder) and self.site.is_remote:
             try:
                 self.site.transport.run(("sh", "-c", 'rm -f "$1"/.secret-*', "sh", self.record.folder))
             except SiteError as error:
                 log.warning("job %s: its secrets are still at %s (%s)", self.id, self.record.site, error.what)
-        super()._settle(status)
+        return super()._settle(status)
 
     def _tell(self, state: JobState, message: str, **changes: Any) -> JobStatus:
         """Write the status into the store; into the folder only where nobody there can be writing it."""
@@ -140,15 +141,14 @@ class SlurmJob(Job):
             except OutputError:  # a full disk, which this may be the news of
                 if state is not JobState.FAILED:
                     raise
-        self._settle(status)
-        return status
+        return self._settle(status)
 
     # -- looking --------------------------------------------------------------------------------------
 
     def status(self) -> JobStatus:
         """Tell where the job stands; what was lost by no fault of its own is submitted again on the way."""
         row = self.store.get(self.id)
-        if row.state.is_final:
+        if row.state.is_final or is_being_sent(self.folder):
             return row
         self.record = read_record(self.folder)
         try:

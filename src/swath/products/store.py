@@ -13,7 +13,8 @@ from swath.model import format_instant
 from swath.storage.whole import file_name, write_bytes, write_json, writing
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     import xarray as xr
@@ -59,28 +60,59 @@ def write_zarr(
     Memory: one more copy of the stored numbers, and a shard. The same rasters and lineage give the same
     bytes.
     """
-    from swath.products.footprint import footprint_of
-    from swath.products.item import asset, grid_properties, make_item
-    from swath.products.thumbnail import thumbnail
+    from swath.products.item import asset
+    from swath.storage.checksum import folder_checksum
 
-    _check(rasters)
-    rasters = sorted(rasters, key=lambda each: each.start)
-    first = rasters[0]
-    name = id or _common_name([each.id for each in rasters])
+    rasters = in_order(rasters)
+    name = id or common_name([each.id for each in rasters])
     stem = file_name(name)
-    dataset, saturated = _dataset(rasters)
+    dataset, saturated = stack(rasters)
     store = folder / f"{stem}.zarr"
     _write_store(store, dataset)
-    picture = thumbnail([(each.quantity, _values(each)) for each in first.layers])
+    picture = picture_of(rasters)
     write_bytes(folder / f"{stem}.png", picture)
-    item = make_item(
+    checksum, size = folder_checksum(store)
+    assets = {
+        "data": {**store_asset(store.name, rasters), "file:size": size, "swath:checksum": checksum},
+        "thumbnail": asset(f"{stem}.png", "png", ["thumbnail"], picture, title="Thumbnail"),
+    }
+    item = store_item(name, rasters, lineage, assets, saturated)
+    write_json(folder / f"{stem}.json", item)
+    return item
+
+
+def picture_of(rasters: Sequence[Raster]) -> bytes:
+    """Draw the first of some rasters."""
+    from swath.products.thumbnail import thumbnail
+
+    return thumbnail([(each.quantity, _values(each)) for each in rasters[0].layers])
+
+
+def store_item(
+    name: str, rasters: Sequence[Raster], lineage: Lineage, assets: dict[str, Any], saturated: int
+) -> dict[str, Any]:
+    """Describe a store as an item, with ``cube:dimensions`` and ``cube:variables``.
+
+    Parameters
+    ----------
+    name : str
+        Its id.
+    rasters, lineage
+        As `write_zarr` has them, in order.
+    assets : dict
+        Its assets.
+    saturated : int
+        Number of values that could not be stored as they are.
+    """
+    from swath.products.footprint import footprint_of
+    from swath.products.item import grid_properties, make_item
+
+    first = rasters[0]
+    return make_item(
         name,
         interval=(first.start, max(each.end for each in rasters)),
         where=footprint_of(first.geobox),
-        assets={
-            "data": _store_asset(store, first),
-            "thumbnail": asset(f"{stem}.png", "png", ["thumbnail"], picture, title="Thumbnail"),
-        },
+        assets=assets,
         properties={
             **grid_properties(first.geobox),
             **_cube_properties(rasters),
@@ -90,11 +122,10 @@ def write_zarr(
         lineage=lineage,
         extensions=("proj", "cube"),
     )
-    write_json(folder / f"{stem}.json", item)
-    return item
 
 
-def _check(rasters: Sequence[Raster]) -> None:
+def in_order(rasters: Sequence[Raster]) -> list[Raster]:
+    """Give the rasters by their time, and check that they are of one grid."""
     if not rasters:
         raise ValueError("zarr: there are no rasters to write")
     first = rasters[0]
@@ -103,14 +134,15 @@ def _check(rasters: Sequence[Raster]) -> None:
             raise ValueError(f"zarr: {each.id} and {first.id} are on different grids")
         if [layer.quantity for layer in each.layers] != [layer.quantity for layer in first.layers]:
             raise ValueError(f"zarr: {each.id} and {first.id} have different layers")
+    return sorted(rasters, key=lambda each: each.start)
 
 
-def _common_name(ids: Sequence[str]) -> str:
+def common_name(ids: Sequence[str]) -> str:
     """Give what ids have in common, without a cut word at its end.
 
     Examples
     --------
-    >>> _common_name(["ndvi-t1-202001", "ndvi-t1-202002"])
+    >>> common_name(["ndvi-t1-202001", "ndvi-t1-202002"])
     'ndvi-t1'
     """
     if len(ids) == 1:
@@ -127,7 +159,7 @@ def _values(layer: Any) -> Any:
     return unpack(pack(layer.array, layer.quantity)[0], layer.quantity)
 
 
-def _dataset(rasters: Sequence[Raster]) -> tuple[xr.Dataset, int]:
+def stack(rasters: Sequence[Raster]) -> tuple[xr.Dataset, int]:
     """Stack the stored numbers, with what CF needs to read them."""
     import odc.geo.xr  # noqa: F401 - gives datasets their .odc accessor
     import xarray as xr
@@ -158,27 +190,27 @@ def _dataset(rasters: Sequence[Raster]) -> tuple[xr.Dataset, int]:
         variable = xr.Variable(("time", rows, columns), stack, attrs)
         variable.encoding = {
             "_FillValue": np.dtype(quantity.dtype).type(quantity.nodata),
-            **_cut(stack.shape),
+            **chunks_of(stack.shape),
         }
         variables[layer.name] = variable
     time_encoding = {"units": "seconds since 1970-01-01", "calendar": "standard", "dtype": "int64"}
     variables["time_bnds"] = xr.Variable(("time", "bnds"), np.stack([starts, ends], axis=1))
     dataset = xr.Dataset(variables, coords={**coords, "time": ("time", starts, {"bounds": "time_bnds"})})
     dataset["time"].encoding = dict(time_encoding)
-    dataset.attrs = {"Conventions": "CF-1.11", "title": first.title or _common_name([e.id for e in rasters])}
+    dataset.attrs = {"Conventions": "CF-1.11", "title": first.title or common_name([e.id for e in rasters])}
     return dataset, saturated
 
 
-def _cut(shape: tuple[int, ...]) -> dict[str, tuple[int, ...]]:
+def chunks_of(shape: tuple[int, ...]) -> dict[str, tuple[int, ...]]:
     """Choose chunks, and shards for what would need more than one of them.
 
     Smaller stores stay without, so that readers that know no shards (GDAL before 3.13) read these.
 
     Examples
     --------
-    >>> _cut((12, 1000, 2000))
+    >>> chunks_of((12, 1000, 2000))
     {'chunks': (12, 256, 256)}
-    >>> _cut((12, 1000, 3000))
+    >>> chunks_of((12, 1000, 3000))
     {'chunks': (12, 256, 256), 'shards': (12, 1024, 2048)}
     """
     times, height, width = (min(pair) for pair in zip(shape, (_TIMES, _SIDE, _SIDE), strict=True))
@@ -192,33 +224,35 @@ def _cut(shape: tuple[int, ...]) -> dict[str, tuple[int, ...]]:
 
 
 def _write_store(store: Path, dataset: xr.Dataset) -> None:
-    import zarr
-
-    sharded = any(each.encoding.get("shards") for each in dataset.variables.values())
-    # A shard is put together in memory: one at a time, which also costs less than many.
-    one_by_one = zarr.config.set({"async.concurrency": 1}) if sharded else contextlib.nullcontext()
-    with writing(store) as part, one_by_one:
+    with writing(store) as part, one_by_one(dataset):
         shutil.rmtree(part, ignore_errors=True)
         dataset.to_zarr(part, mode="w", zarr_format=3, consolidated=False)
-        _consolidate(part)
+        root = part / "zarr.json"
+        arrays = {each.parent.name: each.read_bytes() for each in part.glob("*/zarr.json")}
+        root.write_bytes(consolidated(root.read_bytes(), arrays))
         shutil.rmtree(store, ignore_errors=True)
 
 
-def _consolidate(store: Path) -> None:
+def one_by_one(dataset: xr.Dataset) -> AbstractContextManager[Any]:
+    """Write shards one at a time: each is put together in memory, and that also costs less than many."""
+    import zarr
+
+    sharded = any(each.encoding.get("shards") for each in dataset.variables.values())
+    return zarr.config.set({"async.concurrency": 1}) if sharded else contextlib.nullcontext()
+
+
+def consolidated(group: bytes, arrays: Mapping[str, bytes]) -> bytes:
     """Repeat the metadata of all arrays in the group's own, so that opening it takes one request.
 
     As zarr does it, but without its warning that other readers may pass over this: they may.
     """
-    path = store / "zarr.json"
-    group = json.loads(path.read_text())
-    group["consolidated_metadata"] = {
+    tree = json.loads(group)
+    tree["consolidated_metadata"] = {
         "kind": "inline",
         "must_understand": False,
-        "metadata": {
-            each.parent.name: json.loads(each.read_text()) for each in sorted(store.glob("*/zarr.json"))
-        },
+        "metadata": {name: json.loads(arrays[name]) for name in sorted(arrays)},
     }
-    path.write_text(json.dumps(group, indent=1, sort_keys=True))
+    return json.dumps(tree, indent=1, sort_keys=True).encode()
 
 
 def _shared_properties(rasters: Sequence[Raster]) -> dict[str, Any]:
@@ -230,19 +264,16 @@ def _shared_properties(rasters: Sequence[Raster]) -> dict[str, Any]:
     }
 
 
-def _store_asset(store: Path, first: Raster) -> dict[str, Any]:
+def store_asset(name: str, rasters: Sequence[Raster]) -> dict[str, Any]:
+    """Describe a store that lies beside its item."""
     from swath.products.item import MEDIA_TYPES, band_of
-    from swath.storage.checksum import folder_checksum
 
-    checksum, size = folder_checksum(store)
     return {
-        "href": f"./{store.name}",
+        "href": f"./{name}",
         "type": MEDIA_TYPES["zarr"],
         "roles": ["data"],
         "title": "Zarr store",
-        "bands": [{**band_of(each.quantity, None), "name": each.name} for each in first.layers],
-        "file:size": size,
-        "swath:checksum": checksum,
+        "bands": [{**band_of(each.quantity, None), "name": each.name} for each in rasters[0].layers],
     }
 
 
