@@ -9,10 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from odc.geo.geobox import GeoBox
 from odc.geo.overlap import compute_reproject_roi
 from odc.loader import RioDriver, RioReader, resolve_dst_dtype, resolve_dst_nodata, resolve_src_nodata
 
+from swath.cube.odc_geo import GeoBox
 from swath.cube.tiff import MalformedError, Unsupported, open_tiff
 
 if TYPE_CHECKING:

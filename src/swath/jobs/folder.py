@@ -11,9 +11,9 @@ from dataclasses import asdict
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from odc.geo.geobox import GeoBox
 from rasterio import Affine
 
+from swath.cube.odc_geo import GeoBox
 from swath.model import JobState, JobStatus, NotFoundError, OutputError
 from swath.processes import Unit
 from swath.storage.whole import write_json

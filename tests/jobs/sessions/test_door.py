@@ -52,7 +52,7 @@ def told():
 @pytest.fixture
 def door(session, told):
     tunnel = Tunnel(session)
-    assert mend(session, tunnel) is None
+    assert mend(session, tunnel, told.append) is None
     with contextlib.closing(tunnel), contextlib.closing(Door(tunnel, tell=told.append)) as made:
         yield made
 
