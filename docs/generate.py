@@ -200,6 +200,7 @@ def python_page() -> str:
         "[Catalog](#swath.catalog.Catalog).\n",
         _entry("swath.catalog", "ingest", "swath.ingest"),
         _entry("swath.api", "mirror", "swath.mirror"),
+        _entry("swath.storage.filesystem", "filesystem", "swath.filesystem"),
         _entry("swath.demo", "demo_items", "swath.demo_items"),
         "## The accessor of cubes\n",
         _entry("swath.cube", "SwathAccessor", "Dataset.swath"),

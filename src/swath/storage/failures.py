@@ -62,7 +62,7 @@ def parse_told(message: str) -> Told:
     Examples
     --------
     >>> parse_told("Server returned non-2xx status code: 503 Service Unavailable: busy")
-    Told(status=503, what='the server says 503 Service Unavailable')
+    Told(status=503, what='the server says 503 Service Unavailable', is_broken=False)
     """
     message = " ".join(message.split())
     if found := re.search(r"status code: (\d{3})([\w ]*)", message):
