@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from swath.catalog import open_catalog
 from swath.jobs.execute import Resources, execute, new_status, now
 from swath.jobs.finish import read_results
+from swath.jobs.staging import has_recall, let_files_go, look_for_files
 from swath.jobs.store import JobStore
 from swath.model import (
     InputError,
@@ -16,6 +17,7 @@ from swath.model import (
     JobFailedError,
     JobState,
     JobStatus,
+    NotAllowedError,
     NotFoundError,
     SwathError,
 )
@@ -59,7 +61,9 @@ class Job:
             # The process writes its status last of all things: look for it before reading once more.
             if not told.state.is_final and not is_alive(told.handle):
                 told = self.folder.read_status() or told
-                if not told.state.is_final:
+                if not told.state.is_final and told.state is JobState.ACCEPTED and has_recall(self.folder):
+                    told = self._left_waiting(told)
+                elif not told.state.is_final:
                     told = replace(
                         told, state=JobState.FAILED, exit_code=5, updated=now(),
                         units_done=len(self.folder.published()),
@@ -72,11 +76,22 @@ class Job:
             return told
         return row
 
+    def _left_waiting(self, told: JobStatus) -> JobStatus:
+        """Tell how far the files of a job are that nobody waits for: its request goes on without."""
+        try:
+            words = look_for_files(self.folder).words()
+        except NotAllowedError as error:
+            words = error.what
+        words += f"; `swath jobs rerun {self.id}` goes on"
+        return replace(told, message=words) if words != told.message else told
+
     def _settle(self, status: JobStatus) -> None:
         """Take a job's results into the catalog, then its state into the store: in this order."""
         if status.state is JobState.SUCCESSFUL:
             self.publish()
         self.store.put(status, self.folder.job["inputs"])
+        if status.state.is_final:
+            let_files_go(self.folder)
 
     def publish(self) -> int:
         """Take the results into the catalog; once more does no harm.
@@ -232,6 +247,7 @@ class Job:
 
     def discard(self) -> None:
         """Delete the folder and forget the job."""
+        let_files_go(self.folder)
         self.folder.remove()
         self.store.remove(self.id)
 

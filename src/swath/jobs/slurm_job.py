@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
-import os
-import shutil
 import time
 from collections import defaultdict
 from dataclasses import replace
@@ -16,8 +14,10 @@ from swath.jobs.job import Job
 from swath.jobs.on_cluster import end_workers
 from swath.jobs.slurm_batch import Batch, deal, write_script
 from swath.jobs.slurm_record import Submission, locked, read_record, write_record
+from swath.jobs.slurm_results import bring_home
 from swath.jobs.slurm_words import describe_end, describe_work
-from swath.model import InputError, JobState, JobStatus, OutputError, SiteError, SwathError
+from swath.jobs.staging import has_recall, look_for_files, may_begin
+from swath.model import InputError, JobFailedError, JobState, JobStatus, OutputError, SiteError, SwathError
 from swath.sites import is_alive, own_handle
 from swath.sites.slurm import FolderSeen, open_site
 
@@ -62,8 +62,13 @@ class SlurmJob(Job):
 
     # -- submitting -----------------------------------------------------------------------------------
 
-    def submit(self) -> JobStatus:
-        """Submit what is missing.
+    def submit(self, *, waiting: bool = False) -> JobStatus:
+        """Submit what is missing, once its files are there: while some are on tape nothing is submitted.
+
+        Parameters
+        ----------
+        waiting : bool
+            True when it is only to go on with waiting for its files, if nobody else has done so.
 
         Raises
         ------
@@ -74,10 +79,35 @@ class SlurmJob(Job):
         """
         with locked(self.folder):
             self.record = read_record(self.folder)
+            if waiting and not self.record.waits:
+                return self.store.get(self.id)
+            if waits := self._bring_files(fresh=not waiting):
+                return waits
             self.folder.cancel_file.unlink(missing_ok=True)
             self._clear()
             names = self.site.look_into([self.record.folder])[self.record.folder].names
             return self._submit(deal(list(self.folder.units), names, self.record.tasks) or (0,))
+
+    def _bring_files(self, *, fresh: bool = True) -> JobStatus | None:
+        """Ask for files that are on tape; None when all are there, else tell how far they are."""
+        if not has_recall(self.folder):
+            return None
+        recall = look_for_files(self.folder, fresh=fresh)
+        try:
+            waits = not may_begin(self.folder, recall)
+        except JobFailedError as error:
+            self._wait(waits=False)
+            return self._failed(str(error), self._folder_seen(), prefix=False)
+        self._wait(waits=waits)
+        row = self.store.get(self.id)
+        if waits and (row.state, row.message) == (JobState.ACCEPTED, recall.words()):
+            return row
+        return self._tell(JobState.ACCEPTED, recall.words()) if waits else None
+
+    def _wait(self, *, waits: bool) -> None:
+        if self.record.waits != waits:
+            self.record = replace(self.record, waits=waits)
+            write_record(self.folder, self.record)
 
     def _clear(self) -> None:
         """Put the folder where the site sees it, without what an earlier attempt has said of its end."""
@@ -139,7 +169,19 @@ class SlurmJob(Job):
             waits = f"{self.record.site} does not answer now; jobs there go on ({error.what})"
             return replace(row, message=waits, updated=now())
 
+    def _go_on(self) -> JobStatus:
+        """Go on with a job that waits for its files: who looks submits it when they are there."""
+        try:
+            return self.submit(waiting=True)
+        except SiteError:
+            raise
+        except SwathError as error:
+            self._wait(waits=False)
+            return self._tell(JobState.FAILED, str(error), exit_code=error.exit_code)
+
     def _look(self, row: JobStatus) -> JobStatus:
+        if self.record.waits:
+            return self._go_on()
         last = self.record.last
         if last is None or not last.job:
             return self._look_for(row, last)
@@ -194,7 +236,7 @@ class SlurmJob(Job):
         total = len(self.folder.units)
         message = str((seen.status or {}).get("message", ""))
         if self.site.is_remote:
-            message += f"; {self._bring_home()}"
+            message += f"; {bring_home(self.folder, self.site, self.record.folder)}"
         return self._tell(JobState.SUCCESSFUL, message, units_done=total)
 
     def _failed_itself(self, seen: FolderSeen) -> JobStatus:
@@ -224,6 +266,8 @@ class SlurmJob(Job):
             if len(newer.submissions) > len(self.record.submissions):  # somebody else was first
                 self.record = newer
                 return self.store.get(self.id)
+            if waits := self._bring_files():
+                return waits
             message = f"it {why}: what is missing was submitted again ({again} of {self.record.retries})"
             return self._submit(tasks, message=message)
 
@@ -268,7 +312,7 @@ class SlurmJob(Job):
     def require_idle(self) -> None:
         """Refuse to run a job that runs already."""
         status = self.status()
-        if not status.state.is_final:
+        if not status.state.is_final and not self.record.waits:
             raise InputError(
                 f"job {self.id}: it is {status.state} already", fix=f"swath jobs logs -f {self.id}"
             )
@@ -299,30 +343,6 @@ class SlurmJob(Job):
 
     # -- bringing home --------------------------------------------------------------------------------
 
-    def _bring_home(self, *, limit: int | None = None) -> str:
-        """Copy the results from the site, where they are not too many; tell where they are."""
-        site, folder = self.site, self.record.folder
-        told = site.transport.run(("du", "-sk", f"{folder}/results")).output
-        size = int(told.split()[0]) * 1024 if told.split() else 0
-        most = site.settings.fetch_bytes if limit is None else limit
-        if most and size > most:
-            from swath.cube import format_bytes
-
-            return (
-                f"its results ({format_bytes(size)}) stay at {site.name}:{folder}/results; "
-                f"`swath jobs fetch {self.id}` copies them here"
-            )
-        beside = self.folder.path / f".results.{os.getpid()}"
-        shutil.rmtree(beside, ignore_errors=True)
-        try:
-            site.transport.get(f"{folder}/results", beside)
-            site.transport.get(f"{folder}/provenance", self.folder.path / "provenance")
-            shutil.rmtree(self.folder.results, ignore_errors=True)
-            beside.rename(self.folder.results)
-        finally:
-            shutil.rmtree(beside, ignore_errors=True)
-        return f"results copied from {site.name}"
-
     def fetch(self) -> JobStatus:
         """Copy the results here, however large, and take them into the catalog.
 
@@ -337,7 +357,8 @@ class SlurmJob(Job):
         if self.folder.catalog_file.exists():
             raise InputError(f"job {self.id}: its results are here already, in {self.folder.results}")
         total = len(self.folder.units)
-        message = f"{total} of {total} units done; {self._bring_home(limit=0)}"
+        brought = bring_home(self.folder, self.site, self.record.folder, limit=0)
+        message = f"{total} of {total} units done; {brought}"
         return self._tell(JobState.SUCCESSFUL, message, units_done=total)
 
     def results(self) -> list[dict[str, Any]]:
