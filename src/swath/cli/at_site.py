@@ -23,9 +23,10 @@ _POLL_S = 1.0
 
 def start_at_site(jobs: Sequence[SlurmJob], *, detach: bool, as_json: bool) -> None:
     """Submit jobs, and wait for them unless they are to be left alone."""
-    for each in jobs:
-        submit_or_discard(each)
+    statuses = [submit_or_discard(each) for each in jobs]
     if detach:
+        if len(statuses) == 1:
+            raise_failure(statuses[0])
         if as_json:
             told: list[dict[str, object]] = [
                 {"id": each.id, "state": each.status().state, "folder": str(each.folder.path)}
@@ -35,7 +36,8 @@ def start_at_site(jobs: Sequence[SlurmJob], *, detach: bool, as_json: bool) -> N
             return
         for each in jobs:
             print(each.id)
-        say(f"submitted; `{program()} jobs logs -f {jobs[0].id}` follows, `{program()} jobs show` tells more")
+        state = next((each.message for each in statuses if not each.handle), "submitted")
+        say(f"{state}; `{program()} jobs logs -f {jobs[0].id}` follows, `{program()} jobs show` tells more")
         return
     follow(jobs)
     failed = [each for each in jobs if each.status().state is not JobState.SUCCESSFUL]
@@ -49,11 +51,11 @@ def start_at_site(jobs: Sequence[SlurmJob], *, detach: bool, as_json: bool) -> N
         emit_json(told if len(told) > 1 else told[0])
 
 
-def submit_or_discard(job: SlurmJob) -> None:
-    """Submit a job; one that the site refuses leaves nothing behind."""
+def submit_or_discard(job: SlurmJob) -> JobStatus:
+    """Submit a job, or have it wait for its files; one that the site refuses leaves nothing behind."""
     fresh = not job.record.submissions
     try:
-        job.submit()
+        return job.submit()
     except BaseException:
         if fresh and not job.record.submissions:
             with contextlib.suppress(Exception):

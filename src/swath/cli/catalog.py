@@ -4,13 +4,23 @@ from __future__ import annotations
 
 import json
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from swath.cli.edge import JsonOption, emit_json, emit_table, read_settings, say
 from swath.cli.mirror import mirror
+from swath.cli.search_options import (
+    BboxOption,
+    CatalogOption,
+    CollectionsOption,
+    DatetimeOption,
+    FilterOption,
+    IdsOption,
+    IntersectsOption,
+    read_geometry,
+)
+from swath.cli.stage import stage
 
 if TYPE_CHECKING:
     from swath.catalog import Catalog, IngestReport
@@ -19,17 +29,9 @@ app = typer.Typer(
     add_completion=False, no_args_is_help=True, help="STAC collections and items: take in, search, give out."
 )
 
-CatalogOption = Annotated[
-    str, typer.Option("--catalog", help="Catalog file, or address of a STAC API; the settings' unless given.")
-]
-CollectionsOption = Annotated[str | None, typer.Option(help="Ids of collections, with commas between.")]
-BboxOption = Annotated[str | None, typer.Option(help="West,south,east,north in degrees.")]
-DatetimeOption = Annotated[str | None, typer.Option(help="2019, 2019-06/2020-03, 2020-01-05/..")]
-IdsOption = Annotated[str | None, typer.Option(help="Ids of items, with commas between.")]
-IntersectsOption = Annotated[str | None, typer.Option(help="GeoJSON geometry or feature, or a file of one.")]
-FilterOption = Annotated[str | None, typer.Option(help='CQL2 text or JSON: "eo:cloud_cover < 10".')]
-
 _REJECTED_SHOWN = 50
+
+app.command()(stage)
 
 
 def _open(where: str, *, create: bool = False) -> Catalog:
@@ -105,18 +107,6 @@ def _tell_rejected(report: IngestReport) -> None:
         say(f"rejected: … and {len(report.rejected) - _REJECTED_SHOWN} more (all of them with --json)")
 
 
-def _geometry(text: str | None) -> str | None:
-    """Take the text of a geometry, or the file that it names."""
-    if text is None or text.lstrip().startswith("{"):
-        return text
-    from swath.model import InputError
-
-    try:
-        return Path(text).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"intersects: {text!r} is no file that can be read ({error})") from error
-
-
 @app.command()
 def search(
     collections: CollectionsOption = None,
@@ -139,8 +129,8 @@ def search(
 
     with _open(catalog) as held:
         found = held.search(
-            collections=collections, ids=ids, bbox=bbox, intersects=_geometry(intersects), datetime=datetime,
-            filter=filter, sortby=sortby, fields=fields, limit=limit, token=token,
+            collections=collections, ids=ids, bbox=bbox, intersects=read_geometry(intersects),
+            datetime=datetime, filter=filter, sortby=sortby, fields=fields, limit=limit, token=token,
         )  # fmt: skip
         page = found.page()
         matched = found.matched()

@@ -41,6 +41,10 @@ def run_in_front(job: Job, resources: Resources, *, fresh: bool) -> None:
         status = job.run(resources, watch=watch, stop=stop)
     if status.state is JobState.SUCCESSFUL:
         return
+    if status.state is JobState.ACCEPTED:  # stopped while its files were on their way from tape
+        say(f"swath: the request for its files goes on: `swath jobs rerun {job.id}` goes on with the job, "
+            f"`swath jobs cancel {job.id}` ends both")  # fmt: skip
+        raise KeyboardInterrupt
     if fresh and status.exit_code in (2, 3) and not status.units_done:
         job.discard()
     elif status.state is JobState.FAILED:
@@ -117,17 +121,24 @@ def _progress() -> Iterator[Callable[[JobStatus], None]]:
             with contextlib.suppress(OSError):  # a terminal that is gone does not end the job
                 bar.update(
                     task, total=status.units_total, completed=status.units_done,
-                    description=str(status.state), rate=shown if done else "",
+                    description=status.message if status.state is JobState.ACCEPTED else str(status.state),
+                    rate=shown if done else "",
                 )  # fmt: skip
 
         yield watch
 
 
 def _plain_watch() -> Callable[[JobStatus], None]:
-    last = time.monotonic()
+    last, said = time.monotonic(), ""
 
     def watch(status: JobStatus) -> None:
-        nonlocal last
+        nonlocal last, said
+        if status.state is JobState.ACCEPTED and status.message != said:
+            said = status.message
+            with contextlib.suppress(OSError):
+                say(f"swath: {said}")
+        if status.state is JobState.ACCEPTED:
+            return
         if time.monotonic() - last > _PLAIN_EVERY_S:
             last = time.monotonic()
             with contextlib.suppress(OSError):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from swath.model import TooLargeError
+from swath.model import TooLargeError, format_bytes
+
+__all__ = ["CubeCost", "format_bytes"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,18 +59,3 @@ class CubeCost:
                 f"memory: {what} needs {format_bytes(needed)}, and {format_bytes(limit_bytes)} may be used",
                 fix="take a smaller area, fewer dates, a coarser resolution or smaller chunks",
             )
-
-
-def format_bytes(count: float) -> str:
-    """Write a number of bytes for people.
-
-    Examples
-    --------
-    >>> format_bytes(1_234_567)
-    '1.2 MB'
-    """
-    for unit in ("B", "kB", "MB", "GB"):
-        if count < 1000:
-            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
-        count /= 1000
-    return f"{count:.1f} TB"

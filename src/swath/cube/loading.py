@@ -12,6 +12,7 @@ from odc.geo.xr import xr_coords
 
 from swath.cube import accessor  # noqa: F401 -- registers `.swath`
 from swath.cube.given import item_dicts, parse_geometry
+from swath.cube.on_tape import bring_files
 from swath.cube.plan import CubePlan, plan_cube
 from swath.model import InputError, parse_bbox
 
@@ -44,6 +45,7 @@ def load(
     resampling: str = "nearest",
     chunks: Mapping[str, int] | int | None = AUTO_CHUNK,
     memory_bytes: int | None = None,
+    stage: bool = False,
 ) -> xr.Dataset:
     """Load STAC items as a cube.
 
@@ -69,6 +71,9 @@ def load(
         Size of the lazy chunks in pixels; None reads everything now, on threads.
     memory_bytes : int, optional
         Memory that may be used; what is free now unless given.
+    stage : bool
+        True: files that are on tape are asked for, and waited for; they are kept on disk for two days. Who
+        stops waiting and loads the same again goes on waiting for the same request.
 
     Returns
     -------
@@ -82,6 +87,8 @@ def load(
         An unknown band, rule or grid; no items.
     TooLargeError
         It cannot fit into memory: the whole with ``chunks=None``, else a single chunk.
+    OnTapeError
+        Files are on tape, and ``stage`` is False.
 
     Examples
     --------
@@ -94,14 +101,17 @@ def load(
     names = (bands,) if isinstance(bands, str) else tuple(bands)
     if like is not None:
         geobox = like.odc.geobox
+    given = item_dicts(items)
     plan = plan_cube(
-        item_dicts(items), names, geobox=geobox, crs=crs, resolution=resolution,
+        given, names, geobox=geobox, crs=crs, resolution=resolution,
         bbox=parse_bbox(bbox) if bbox is not None else None, geometry=parse_geometry(geometry),
         valid=valid, groupby=groupby, resampling=resampling,
     )  # fmt: skip
     size = _chunk_size(chunks, plan.geobox.shape)
     cost = plan.explain(size)
     cost.check(memory_bytes or _free_memory(), whole=chunks is None)
+    if plan.is_remote:
+        bring_files(plan, given, wait=stage)
     dataset = _eager(plan) if chunks is None else lazy_cube(plan, size)
     dataset.attrs["swath_cost"] = str(cost)
     return dataset

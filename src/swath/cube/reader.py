@@ -16,6 +16,7 @@ from rasterio.windows import Window as GdalWindow
 from swath.cube.own_file import open_own
 from swath.cube.placing import lattice_of, picks, place, same_crs
 from swath.cube.sketch import sketch
+from swath.cube.sources import UNAVAILABLE
 from swath.cube.tiff import CorruptError, MalformedError, ServerError, Unsupported
 from swath.model import MissingAssetError, SwathError, UnreadableAssetError
 from swath.storage.gdal import gdal_env, gdal_place
@@ -239,6 +240,9 @@ def open_raster(href: str) -> Iterator[RasterFile]:
     UnreadableAssetError
         The file is no raster.
     """
+    if href.startswith(UNAVAILABLE):
+        why, _, href = href.removeprefix(UNAVAILABLE).partition("\n")
+        raise MissingAssetError(f"asset: {href!r} cannot be had ({why})", fix="leave it out with --skip-bad")
     with contextlib.ExitStack() as files:
         try:
             file = RasterFile(href, files)

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 Item = dict[str, Any]
 """A STAC item as JSON gives it, with absolute hrefs."""
 
+UNAVAILABLE = "unavailable:"
+"""What the href of an asset begins with that is known not to be had; the reason and a line feed follow."""
+
 _NO_DATA_ROLES = frozenset({"thumbnail", "overview", "metadata", "documentation", "index"})
 _PICTURES = frozenset({"visual", "tci", "rendered_preview", "thumbnail", "preview"})
 _RASTER_TYPES = ("tiff", "jp2", "jpeg2000", "netcdf", "hdf", "zarr", "vrt", "img")

@@ -10,12 +10,13 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import logging
 import os
 from typing import TYPE_CHECKING, Any
 
 from swath.config import StoreSettings
 from swath.jobs.folder import refusals
-from swath.model import InputError, NotAllowedError
+from swath.model import InputError, NotAllowedError, SiteError
 from swath.storage import Root, make_store, parse_root, stores, use_stores, writing
 from swath.storage.credentials.kept import format_secret
 from swath.storage.s3 import s3_place
@@ -25,9 +26,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from swath.jobs.folder import JobFolder
+    from swath.sites.slurm import SlurmSite
     from swath.storage import StoreBook
     from swath.storage.credentials import Secret
 
+log = logging.getLogger("swath")
 FILE = "stores.json"
 _INLINE = {"user": "", "password": "", "token": "", "key": "", "secret": ""}
 _FOUND_BY_ALL = ("none", "instance", "command", "token-file", "netrc", "profile", "oidc")
@@ -155,6 +158,35 @@ def carry(folder: JobFolder, *, elsewhere: bool, renew: bool = False) -> dict[st
                 with os.fdopen(handle, "wb") as file:
                     file.write(content)
     return files
+
+
+def carry_there(folder: JobFolder, site: SlurmSite, there: str, *, renew: bool = False) -> None:
+    """Write what a job takes along into its folder, and into the one that it has at a site.
+
+    Parameters
+    ----------
+    folder : JobFolder
+        The job.
+    site : SlurmSite
+        Where it runs.
+    there : str
+        Its folder there.
+    renew : bool
+        True for a job that runs: only what has changed is written.
+    """
+    files = carry(folder, elsewhere=True, renew=renew)
+    if site.is_remote:
+        for name, content in files.items():
+            site.transport.write(f"{there}/{name}", content, mode=file_mode(name))
+
+
+def forget_there(folder: JobFolder, site: SlurmSite, there: str) -> None:
+    """Remove the secrets of a job from its folder at a site."""
+    if site.is_remote:
+        try:
+            site.transport.run(("sh", "-c", 'rm -f "$1"/.secret-*', "sh", there))
+        except SiteError as error:
+            log.warning("job %s: its secrets are still at %s (%s)", folder.job["id"], site.name, error.what)
 
 
 def _holds(path: Path, content: bytes) -> bool:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from swath.jobs.carry import take_stores
 from swath.jobs.finish import finish
 from swath.jobs.folder import JobFolder, refusals
+from swath.jobs.staging import bring_files
 from swath.jobs.units import run_unit
 from swath.model import JobState, JobStatus, OutputError, SwathError, TooLargeError, format_instant
 
@@ -103,15 +104,19 @@ def execute(
     Returns
     -------
     JobStatus
-        Final. An error of ours becomes the state ``failed`` and its sentence the message.
+        Final, unless it was stopped while it waited for files from tape. An error of ours becomes the state
+        ``failed`` and its sentence the message.
     """
     reporter = _Reporter(folder, new_status(folder, site, handle=handle), watch)
-    stopped = _stopper(folder, stop or threading.Event())
+    stop = stop or threading.Event()
+    stopped = _stopper(folder, stop)
     try:
         total = len(folder.units)
-        reporter.update(now_=True, state=JobState.RUNNING, message="working")
         published = folder.published()
         missing = [each for each in folder.units if each not in published]
+        if missing and not _brought(folder, reporter, stop):
+            return _left(folder, reporter)
+        reporter.update(now_=True, state=JobState.RUNNING, message="working")
         done = total - len(missing)
         for _ in _run(folder, missing, resources, stopped):
             done += 1
@@ -141,6 +146,21 @@ def _failed(folder: JobFolder, reporter: _Reporter, message: str, exit_code: int
         )
     code = exit_code if exit_code in (2, 3, 4) else 5
     return reporter.update(state=JobState.FAILED, message=message, units_done=done, exit_code=code)
+
+
+def _left(folder: JobFolder, reporter: _Reporter) -> JobStatus:
+    """Leave a job whose files are on their way from tape: they go on coming, unless it was cancelled."""
+    if folder.cancel_file.exists():
+        return _dismissed(folder, reporter)
+    return reporter.update(now_=True, handle="")
+
+
+def _brought(folder: JobFolder, reporter: _Reporter, stop: threading.Event) -> bool:
+    try:
+        return bring_files(folder, lambda words: reporter.update(message=words), stop)
+    except KeyboardInterrupt:
+        _left(folder, reporter)
+        raise
 
 
 def _dismissed(folder: JobFolder, reporter: _Reporter) -> JobStatus:

@@ -19,7 +19,7 @@ from swath.processes import Unit
 from swath.storage.whole import write_json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
 
@@ -57,6 +57,7 @@ class JobFolder:
         self.script_file = self.path / "job.sh"
         self.log_file = self.path / "log.txt"
         self.cancel_file = self.path / "cancel"
+        self.stage_file = self.path / "stage.json"
         self.slurm_file = self.path / "slurm.json"
         self.slurm_lock = self.path / ".slurm.lock"
         self.sent_file = self.path / ".sent.txt"
@@ -127,6 +128,12 @@ class JobFolder:
         self.job["to"] = address
         write_json(self.job_file, self.job)
 
+    def note_unstaged(self, bad: Mapping[str, str]) -> None:
+        """Note the files that cannot be brought from tape, with the reasons: no unit is to wait for them."""
+        if self.job.get("unstaged", {}) != bad:
+            self.job["unstaged"] = dict(bad)
+            write_json(self.job_file, self.job)
+
     def remove(self) -> None:
         """Delete all that a job writes, and the folder when nothing else is in it."""
         for each in (
@@ -148,6 +155,8 @@ class JobFolder:
             self.slurm_lock,
             self.sent_file,
             self.send_lock,
+            self.stage_file,
+            self.path / ".stage.json.lock",
             self.path / "workers.json",
             *self.path.glob("log-*.txt"),
         )

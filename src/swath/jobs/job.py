@@ -10,6 +10,7 @@ from swath.catalog import open_catalog
 from swath.jobs.carry import carry, forget_secrets
 from swath.jobs.execute import Resources, execute, new_status, now
 from swath.jobs.publish import is_being_sent, read_sent, send
+from swath.jobs.staging import has_recall, let_files_go, look_for_files
 from swath.jobs.store import JobStore
 from swath.model import (
     InputError,
@@ -17,6 +18,7 @@ from swath.model import (
     JobFailedError,
     JobState,
     JobStatus,
+    NotAllowedError,
     NotFoundError,
     SwathError,
 )
@@ -62,7 +64,9 @@ class Job:
             # The process writes its status last of all things: look for it before reading once more.
             if not told.state.is_final and not is_alive(told.handle):
                 told = self.folder.read_status() or told
-                if not told.state.is_final:
+                if not told.state.is_final and told.state is JobState.ACCEPTED and has_recall(self.folder):
+                    told = self._left_waiting(told)
+                elif not told.state.is_final:
                     told = replace(
                         told, state=JobState.FAILED, exit_code=5, updated=now(),
                         units_done=len(self.folder.published()),
@@ -73,6 +77,15 @@ class Job:
             return self._settle(told) if told != row else told
         return row
 
+    def _left_waiting(self, told: JobStatus) -> JobStatus:
+        """Tell how far the files of a job are that nobody waits for: its request goes on without."""
+        try:
+            words = look_for_files(self.folder).words()
+        except NotAllowedError as error:
+            words = error.what
+        words += f"; `swath jobs rerun {self.id}` goes on"
+        return replace(told, message=words) if words != told.message else told
+
     def _settle(self, status: JobStatus) -> JobStatus:
         """Put results into store and catalog, then the job's state into the job store: in this order."""
         if status.state is JobState.SUCCESSFUL:
@@ -82,6 +95,8 @@ class Job:
         if status.state.is_final:
             forget_secrets(self.folder)
         self.store.put(status, self.folder.job["inputs"])
+        if status.state.is_final:
+            let_files_go(self.folder)
         return status
 
     def _deliver(self, status: JobStatus) -> JobStatus:
@@ -264,6 +279,7 @@ class Job:
 
     def discard(self) -> None:
         """Delete the folder and forget the job."""
+        let_files_go(self.folder)
         self.folder.remove()
         self.store.remove(self.id)
 

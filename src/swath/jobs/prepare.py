@@ -20,6 +20,7 @@ from swath.catalog import open_catalog
 from swath.cube.sources import band_sources
 from swath.jobs.folder import JobFolder, refusals
 from swath.jobs.given import read_given_items
+from swath.jobs.staging import files_with_tape, write_recall
 from swath.model import MissingAssetError, NotFoundError, OutputError, format_instant
 from swath.processes import PlanLimits, Process, get_process, parse_inputs
 from swath.products.place import try_writing, whole_address
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
     from swath.config import Settings
     from swath.processes import ItemInputs, WorkPlan
+    from swath.storage.staging import TapeFile
 
 _PACKAGES = ("numpy", "numba", "rasterio", "odc-geo", "pyproj", "shapely", "spyndex", "xarray", "zarr")
 
@@ -65,6 +67,8 @@ class Planned:
     """The items that it will read."""
     work: WorkPlan
     """Its units."""
+    recall: tuple[TapeFile, ...] = ()
+    """The files that it will read from stores with tape."""
 
 
 def plan(request: Request, settings: Settings) -> Planned:
@@ -87,7 +91,7 @@ def plan(request: Request, settings: Settings) -> Planned:
     job = _describe(process, inputs, items, work, request)
     if request.to:
         job["to"] = whole_address(request.to)
-    return Planned({**job, "rules": rules, "sources": sources}, items, work)
+    return Planned({**job, "rules": rules, "sources": sources}, items, work, files_with_tape(items, work))
 
 
 def prepare(request: Request, settings: Settings) -> JobFolder:
@@ -288,6 +292,8 @@ def _written(folder: JobFolder, planned: Planned) -> JobFolder:
         write_bytes(folder.items_file, ("\n".join(lines) + "\n").encode())
         folder.write_units(planned.work.units)
         write_bytes(folder.script_file, _script(path).encode())
+        if planned.recall:
+            write_recall(folder, planned.recall)
         write_json(folder.job_file, planned.job)
     except BaseException:
         folder.remove()

@@ -12,6 +12,7 @@ import numpy as np
 
 from swath.catalog.hrefs import absolute_href
 from swath.jobs.folder import JobFolder
+from swath.jobs.staging import refuse_tape_of
 from swath.jobs.units import compute_unit
 from swath.model import InputError, MissingAssetError, NotFoundError, SwathWarning
 from swath.products import file_checksum, folder_checksum
@@ -114,6 +115,7 @@ def rerun_item(path: Path | str, *, threads: int = 1, keep: Path | None = None) 
         raise InputError(
             f"item: {item['id']!r} lies in no unit of {str(folder.path)!r}", fix="rerun the item of a tile"
         )
+    refuse_tape_of(folder, name)
     with tempfile.TemporaryDirectory(prefix="swath-rerun-") as temporary:
         target = keep or Path(temporary)
         target.mkdir(parents=True, exist_ok=True)

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
-import logging
-import os
-import shutil
 import time
 from collections import defaultdict
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from swath.jobs.carry import carry, file_mode, has_secrets
+from swath.jobs.carry import carry_there, forget_there, has_secrets
 from swath.jobs.execute import new_status, now
 from swath.jobs.job import Job
 from swath.jobs.publish import is_being_sent
 from swath.jobs.slurm_batch import Batch, deal, write_script
 from swath.jobs.slurm_record import Submission, locked, read_record, write_record
+from swath.jobs.slurm_results import bring_home, read_logs
 from swath.jobs.slurm_words import describe_end, describe_work
-from swath.model import InputError, JobState, JobStatus, OutputError, SiteError, SwathError
+from swath.jobs.staging import has_recall, look_for_files, may_begin
+from swath.model import InputError, JobFailedError, JobState, JobStatus, OutputError, SiteError, SwathError
 from swath.sites import is_alive, own_handle
 from swath.sites.slurm import FolderSeen, open_site
 
@@ -32,11 +31,6 @@ if TYPE_CHECKING:
 
 _ACCOUNTING_S = 60.0
 """How long a batch job may be unknown to Slurm's accounting before it counts as lost."""
-
-
-log = logging.getLogger("swath")
-_SIZES = 'cd "$1" && for f in log*.txt; do [ -f "$f" ] && echo $(wc -c <"$f") "$f"; done; :'
-_TAILS = 'cd "$1" && shift && while [ $# -gt 0 ]; do tail -c +"$2" "$1"; printf "\\0"; shift 2; done'
 
 
 _EXIT_S = 30.0
@@ -65,8 +59,13 @@ class SlurmJob(Job):
 
     # -- submitting -----------------------------------------------------------------------------------
 
-    def submit(self) -> JobStatus:
-        """Submit what is missing.
+    def submit(self, *, waiting: bool = False) -> JobStatus:
+        """Submit what is missing, once its files are there: while some are on tape nothing is submitted.
+
+        Parameters
+        ----------
+        waiting : bool
+            True when it is only to go on with waiting for its files, if nobody else has done so.
 
         Raises
         ------
@@ -77,10 +76,35 @@ class SlurmJob(Job):
         """
         with locked(self.folder):
             self.record = read_record(self.folder)
+            if waiting and not self.record.waits:
+                return self.store.get(self.id)
+            if waits := self._bring_files(fresh=not waiting):
+                return waits
             self.folder.cancel_file.unlink(missing_ok=True)
             self._clear()
             names = self.site.look_into([self.record.folder])[self.record.folder].names
             return self._submit(deal(list(self.folder.units), names, self.record.tasks) or (0,))
+
+    def _bring_files(self, *, fresh: bool = True) -> JobStatus | None:
+        """Ask for files that are on tape; None when all are there, else tell how far they are."""
+        if not has_recall(self.folder):
+            return None
+        recall = look_for_files(self.folder, fresh=fresh)
+        try:
+            waits = not may_begin(self.folder, recall)
+        except JobFailedError as error:
+            self._wait(waits=False)
+            return self._failed(str(error), self._folder_seen(), prefix=False)
+        self._wait(waits=waits)
+        row = self.store.get(self.id)
+        if waits and (row.state, row.message) == (JobState.ACCEPTED, recall.words()):
+            return row
+        return self._tell(JobState.ACCEPTED, recall.words()) if waits else None
+
+    def _wait(self, *, waits: bool) -> None:
+        if self.record.waits != waits:
+            self.record = replace(self.record, waits=waits)
+            write_record(self.folder, self.record)
 
     def _clear(self) -> None:
         """Put the folder where the site sees it, without what an earlier attempt has said of its end."""
@@ -90,14 +114,7 @@ class SlurmJob(Job):
         if site.is_remote:
             for each in (self.folder.items_file, self.folder.units_file, self.folder.job_file):
                 site.transport.put(each, f"{folder}/{each.name}")
-        self._carry()
-
-    def _carry(self, *, renew: bool = False) -> None:
-        """Send what it takes along; of a job that runs, what has changed."""
-        files = carry(self.folder, elsewhere=True, renew=renew)
-        if self.site.is_remote:
-            for name, content in files.items():
-                self.site.transport.write(f"{self.record.folder}/{name}", content, mode=file_mode(name))
+        carry_there(self.folder, site, folder)
 
     def _submit(self, tasks: Sequence[int], *, message: str = "submitted") -> JobStatus:
         """Submit some tasks; who is killed on the way has left the name under which Slurm has them."""
@@ -122,11 +139,8 @@ class SlurmJob(Job):
         return self._tell(JobState.ACCEPTED, f"{message} as {job}")
 
     def _settle(self, status: JobStatus) -> JobStatus:
-        if status.state.is_final and has_secrets(self.folder) and self.site.is_remote:
-            try:
-                self.site.transport.run(("sh", "-c", 'rm -f "$1"/.secret-*', "sh", self.record.folder))
-            except SiteError as error:
-                log.warning("job %s: its secrets are still at %s (%s)", self.id, self.record.site, error.what)
+        if status.state.is_final and has_secrets(self.folder):
+            forget_there(self.folder, self.site, self.record.folder)
         return super()._settle(status)
 
     def _tell(self, state: JobState, message: str, **changes: Any) -> JobStatus:
@@ -157,7 +171,19 @@ class SlurmJob(Job):
             waits = f"{self.record.site} does not answer now; jobs there go on ({error.what})"
             return replace(row, message=waits, updated=now())
 
+    def _go_on(self) -> JobStatus:
+        """Go on with a job that waits for its files: who looks submits it when they are there."""
+        try:
+            return self.submit(waiting=True)
+        except SiteError:
+            raise
+        except SwathError as error:
+            self._wait(waits=False)
+            return self._tell(JobState.FAILED, str(error), exit_code=error.exit_code)
+
     def _look(self, row: JobStatus) -> JobStatus:
+        if self.record.waits:
+            return self._go_on()
         last = self.record.last
         if last is None or not last.job:
             return self._look_for(row, last)
@@ -172,7 +198,7 @@ class SlurmJob(Job):
         active = [each for each in tasks if not each.has_ended]
         done = len(seen.names & self.folder.units.keys())
         if active or (last.job not in found and _age_s(last.time) < _ACCOUNTING_S):
-            self._carry(renew=True)
+            carry_there(self.folder, self.site, self.record.folder, renew=True)
             state = JobState.RUNNING if any(each.runs for each in active) or done else JobState.ACCEPTED
             message = describe_work(active, done, row.units_total)
             status = replace(row, state=state, message=message, units_done=done, updated=now())
@@ -213,7 +239,7 @@ class SlurmJob(Job):
         total = len(self.folder.units)
         message = str((seen.status or {}).get("message", ""))
         if self.site.is_remote:
-            message += f"; {self._bring_home()}"
+            message += f"; {bring_home(self.folder, self.site, self.record.folder)}"
         return self._tell(JobState.SUCCESSFUL, message, units_done=total)
 
     def _failed_itself(self, seen: FolderSeen) -> JobStatus:
@@ -243,6 +269,8 @@ class SlurmJob(Job):
             if len(newer.submissions) > len(self.record.submissions):  # somebody else was first
                 self.record = newer
                 return self.store.get(self.id)
+            if waits := self._bring_files():
+                return waits
             message = f"it {why}: what is missing was submitted again ({again} of {self.record.retries})"
             return self._submit(tasks, message=message)
 
@@ -291,7 +319,7 @@ class SlurmJob(Job):
     def require_idle(self) -> None:
         """Refuse to run a job that runs already."""
         status = self.status()
-        if not status.state.is_final:
+        if not status.state.is_final and not self.record.waits:
             raise InputError(
                 f"job {self.id}: it is {status.state} already", fix=f"swath jobs logs -f {self.id}"
             )
@@ -304,47 +332,9 @@ class SlurmJob(Job):
 
     def read_log(self, at: dict[str, int]) -> list[tuple[str, str]]:
         """Read what the logs of its tasks have got since the last time; see `Job.read_log`."""
-        run, folder = self.site.transport.run, self.record.folder
-        sizes = run(("sh", "-c", _SIZES, "sh", folder)).output
-        grown = []
-        for line in sizes.splitlines():
-            size, _, name = line.partition(" ")
-            if int(size) > at.get(name, 0):
-                grown += [name, str(at.get(name, 0) + 1)]
-        if not grown:
-            return []
-        texts = run(("sh", "-c", _TAILS, "sh", folder, *grown)).output.split("\0")
-        read = []
-        for name, text in zip(grown[::2], texts, strict=False):
-            at[name] = at.get(name, 0) + len(text.encode())
-            read.append((name.removeprefix("log").strip("-").removesuffix(".txt"), text))
-        return read
+        return read_logs(self.site, self.record.folder, at)
 
     # -- bringing home --------------------------------------------------------------------------------
-
-    def _bring_home(self, *, limit: int | None = None) -> str:
-        """Copy the results from the site, where they are not too many; tell where they are."""
-        site, folder = self.site, self.record.folder
-        told = site.transport.run(("du", "-sk", f"{folder}/results")).output
-        size = int(told.split()[0]) * 1024 if told.split() else 0
-        most = site.settings.fetch_bytes if limit is None else limit
-        if most and size > most:
-            from swath.cube import format_bytes
-
-            return (
-                f"its results ({format_bytes(size)}) stay at {site.name}:{folder}/results; "
-                f"`swath jobs fetch {self.id}` copies them here"
-            )
-        beside = self.folder.path / f".results.{os.getpid()}"
-        shutil.rmtree(beside, ignore_errors=True)
-        try:
-            site.transport.get(f"{folder}/results", beside)
-            site.transport.get(f"{folder}/provenance", self.folder.path / "provenance")
-            shutil.rmtree(self.folder.results, ignore_errors=True)
-            beside.rename(self.folder.results)
-        finally:
-            shutil.rmtree(beside, ignore_errors=True)
-        return f"results copied from {site.name}"
 
     def fetch(self) -> JobStatus:
         """Copy the results here, however large, and take them into the catalog.
@@ -360,7 +350,8 @@ class SlurmJob(Job):
         if self.folder.catalog_file.exists():
             raise InputError(f"job {self.id}: its results are here already, in {self.folder.results}")
         total = len(self.folder.units)
-        message = f"{total} of {total} units done; {self._bring_home(limit=0)}"
+        brought = bring_home(self.folder, self.site, self.record.folder, limit=0)
+        message = f"{total} of {total} units done; {brought}"
         return self._tell(JobState.SUCCESSFUL, message, units_done=total)
 
     def results(self) -> list[dict[str, Any]]:

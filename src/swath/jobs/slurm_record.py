@@ -51,6 +51,8 @@ class SlurmRecord:
     """How often what is missing may be submitted again."""
     after: str = ""
     """Id of the Slurm job that has to succeed first."""
+    waits: bool = False
+    """True while it is not submitted since its files are on tape."""
     submitter: str = ""
     """Handle of the process that submits just now."""
     submissions: tuple[Submission, ...] = field(default=())

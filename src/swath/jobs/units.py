@@ -11,6 +11,7 @@ import socket
 from typing import TYPE_CHECKING, Any
 
 from swath.jobs.folder import JobFolder, refusals
+from swath.jobs.staging import without_unstaged
 from swath.processes import Table, Unit, UnitWork, get_process, parse_inputs
 from swath.products import Lineage, write_raster, write_zarr
 
@@ -81,7 +82,8 @@ def compute_unit(folder: JobFolder, unit: Unit, target: Path, *, threads: int = 
     inputs = parse_inputs(process, job["inputs"])
     several = len(folder.units) > 1
     work = UnitWork(
-        unit=unit, items=[folder.items[at] for at in unit.items], context=job["context"], rules=job["rules"],
+        unit=unit, items=[without_unstaged(folder.items[at], job) for at in unit.items],
+        context=job["context"], rules=job["rules"],
         name=f"{job['collection']}_{unit.id}" if several else job["collection"], threads=threads,
         skip_bad=job["skip_bad"],
     )  # fmt: skip

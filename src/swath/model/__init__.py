@@ -10,6 +10,7 @@ from swath.model.errors import (
     MissingObjectError,
     NotAllowedError,
     NotFoundError,
+    OnTapeError,
     OutputError,
     SiteError,
     StoreError,
@@ -21,6 +22,7 @@ from swath.model.errors import (
     unknown,
 )
 from swath.model.job import JobState, JobStatus
+from swath.model.sizes import format_bytes
 from swath.model.when import (
     UTC,
     Bin,
@@ -51,6 +53,7 @@ __all__ = [
     "MissingObjectError",
     "NotAllowedError",
     "NotFoundError",
+    "OnTapeError",
     "OutputError",
     "Period",
     "SiteError",
@@ -60,6 +63,7 @@ __all__ = [
     "TooLargeError",
     "UnreadableAssetError",
     "bins_of",
+    "format_bytes",
     "format_instant",
     "microseconds",
     "nearest",

@@ -119,6 +119,12 @@ class StoreError(SwathError, OSError):
     http_status = 502
 
 
+class OnTapeError(StoreError):
+    """Files have to be brought from tape before they can be read."""
+
+    http_status = 409
+
+
 class MissingObjectError(NotFoundError, FileNotFoundError):
     """There is nothing under this key of a store."""
 

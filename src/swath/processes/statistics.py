@@ -17,6 +17,7 @@ from swath.processes.inputs import CubeInputs, split_names
 from swath.processes.periods import time_span
 from swath.processes.registry import PlanLimits, process
 from swath.processes.series import Variables, unit_cube
+from swath.processes.tiling import bands_read
 from swath.processes.work import Table, Unit, UnitWork, WorkPlan
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ class StatisticsInputs(CubeInputs):
     )
 
 
-def _plan(inputs: StatisticsInputs, items: Sequence[dict[str, Any]], _limits: PlanLimits) -> WorkPlan:
+def _plan(inputs: StatisticsInputs, items: Sequence[dict[str, Any]], limits: PlanLimits) -> WorkPlan:
     for name in inputs.statistics:
         if name not in _STATISTICS:
             raise unknown(f"statistics: {name!r} is not known", name, _STATISTICS)
@@ -109,7 +110,8 @@ def _plan(inputs: StatisticsInputs, items: Sequence[dict[str, Any]], _limits: Pl
         Unit(f"part{number:05d}", every, features=tuple(int(each) for each in part))
         for number, part in enumerate(parts)
     )
-    return WorkPlan(units, time_span(items, inputs.datetime), 64_000_000)
+    bands = bands_read(inputs, items, variables.bands, limits)
+    return WorkPlan(units, time_span(items, inputs.datetime), 64_000_000, bands)
 
 
 def _hilbert(features: Sequence[dict[str, Any]]) -> NDArray[np.int64]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import shapely
 from odc.geo.geobox import GeoBox, geobox_union_conservative
 
-from swath.cube import format_bytes
+from swath.cube import format_bytes, parse_rule, rule_for
 from swath.cube.footprints import pixel_bounds
 from swath.cube.grid import target_geobox
 from swath.cube.sources import item_steps
@@ -19,7 +19,7 @@ from swath.processes.work import Unit, WorkPlan
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from swath.processes.inputs import RasterInputs
+    from swath.processes.inputs import CubeInputs, RasterInputs
     from swath.processes.registry import PlanLimits
 
 _LARGEST = 2048
@@ -97,7 +97,23 @@ def plan_tiles(
             f"{format_bytes(limits.unit_memory_bytes)}",
             fix="choose smaller tiles, or raise unit_memory in the settings",
         )
-    return WorkPlan(units, {**context, "longitude": longitude, "column_pixels": column}, needed)
+    return WorkPlan(
+        units,
+        {**context, "longitude": longitude, "column_pixels": column},
+        needed,
+        bands_read(inputs, items, bands, limits),
+    )
+
+
+def bands_read(
+    inputs: CubeInputs, items: Sequence[dict[str, Any]], bands: Sequence[str], limits: PlanLimits
+) -> tuple[str, ...]:
+    """Name the bands that a process reads, with those by which good pixels are told."""
+    if inputs.valid is False:
+        return tuple(bands)
+    said = parse_rule(inputs.valid) if inputs.valid and not isinstance(inputs.valid, bool) else None
+    rules = [said] if said else [rule_for(each, limits.rules) for each in items]
+    return tuple(dict.fromkeys((*bands, *(each.band for each in rules if each))))
 
 
 def _column_pixels(memory_bytes: int, column_bytes: float) -> int:

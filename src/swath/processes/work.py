@@ -57,6 +57,8 @@ class WorkPlan:
     """What all units must agree on: JSON values."""
     unit_bytes: int
     """Memory that the largest unit needs."""
+    bands: tuple[str, ...] = ()
+    """Bands that units read, those that tell which pixels are good among them; none: any of their items."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -101,6 +101,8 @@ class Residence:
     locality: str
     """As dCache writes it: ``ONLINE``, ``NEARLINE`` (on tape), ``ONLINE_AND_NEARLINE``, ``LOST``, ``NONE``,
     ``UNAVAILABLE``."""
+    error: str = ""
+    """Why the store cannot tell of it, where ``locality`` is ``NONE``."""
 
     @property
     def is_online(self) -> bool:
@@ -111,6 +113,11 @@ class Residence:
     def is_on_tape(self) -> bool:
         """True where it must be staged first."""
         return self.locality == "NEARLINE"
+
+    @property
+    def has_copy_on_tape(self) -> bool:
+        """True where it may have to be staged, now or later."""
+        return self.locality in ("NEARLINE", "ONLINE_AND_NEARLINE")
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,8 +141,12 @@ class StageState:
 class TapeStore(Protocol):
     """A store that has tape behind it."""
 
-    def residences(self, keys: Sequence[str]) -> dict[str, Residence]:
-        """Tell where objects are kept."""
+    @property
+    def can_stage(self) -> bool:
+        """True where it can be asked about many objects at once, and for them."""
+
+    def residences(self, keys: Sequence[str], *, missing_ok: bool = False) -> dict[str, Residence]:
+        """Tell where objects are kept; what cannot be told of is an error, or ``NONE`` with the reason."""
 
     def stage(self, keys: Sequence[str], *, lifetime: dt.timedelta) -> str:
         """Ask by one request for objects to be brought from tape and kept for a time; gives its id."""

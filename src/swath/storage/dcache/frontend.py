@@ -5,10 +5,11 @@ Sources: dCache User Guide, chapter "Frontend service"; WLCG Tape REST API, vers
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 from typing import TYPE_CHECKING, Any
 
-from swath.model import InputError
+from swath.model import InputError, SwathError
 from swath.storage.address import quote_key
 from swath.storage.protocol import Residence, StageState
 from swath.storage.web import Door
@@ -73,10 +74,17 @@ class Frontend:
     def stage(self, paths: Sequence[str], lifetime: dt.timedelta) -> str:
         """Ask for files to be brought from tape; gives the ids of the requests, with commas between."""
         text = f"PT{max(1, round(lifetime.total_seconds()))}S"
-        ids = []
-        for some in itertools.batched(paths, _MOST_TARGETS):
-            files = [{"path": path, "diskLifetime": text} for path in some]
-            ids.append(str(self.door.ask("POST", "/tape/stage", json={"files": files}).json()["requestId"]))
+        ids: list[str] = []
+        try:
+            for some in itertools.batched(paths, _MOST_TARGETS):
+                files = [{"path": path, "diskLifetime": text} for path in some]
+                answer = self.door.ask("POST", "/tape/stage", json={"files": files})
+                ids.append(str(answer.json()["requestId"]))
+        except SwathError:
+            for each in ids:  # half of what was asked for is of no use, and nobody would know its id
+                with contextlib.suppress(SwathError):
+                    self.cancel_stage(each)
+            raise
         return ",".join(ids)
 
     def stage_states(self, request: str) -> list[tuple[str, StageState]]:

@@ -68,6 +68,11 @@ class DcacheStore(WebdavStore):
             )
         return self._frontend
 
+    @property
+    def can_stage(self) -> bool:
+        """True where the settings say where its REST API is."""
+        return self._frontend is not None
+
     def _whole(self, key: str) -> str:
         """Give the path of a key in dCache's name space."""
         return "/" + self.client.path(check_key(key) if key else "")
@@ -75,13 +80,13 @@ class DcacheStore(WebdavStore):
     def _key(self, path: str) -> str:
         return path.strip("/")[len(self.root.prefix) :].lstrip("/")
 
-    def residences(self, keys: Sequence[str]) -> dict[str, Residence]:
+    def residences(self, keys: Sequence[str], *, missing_ok: bool = False) -> dict[str, Residence]:
         """Tell where objects are kept: by the REST API all at once, else by the WebDAV door one by one.
 
         Raises
         ------
         MissingObjectError
-            One is not there, or dCache does not tell about it.
+            One is not there, or dCache does not tell about it, and this is not to be told as ``NONE``.
         """
         if self._frontend is None:
             return {key: self._residence(key) for key in keys}
@@ -89,6 +94,8 @@ class DcacheStore(WebdavStore):
         out = {}
         for key in keys:
             said = found.get(self._whole(key), "it does not tell")
+            if isinstance(said, str) and missing_ok:
+                said = Residence("NONE", said)
             if isinstance(said, str):
                 raise MissingObjectError(f"storage {self.name!r}: {self.root.href(key)}: {said}")
             out[key] = said

@@ -29,7 +29,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--webdav-port", type=int, default=0)
     parser.add_argument("--api-port", type=int, default=0)
     parser.add_argument(
-        "--tape", action="append", metavar="PATH", default=[], help="a folder whose files go to tape"
+        "--tape",
+        action="append",
+        metavar="PATH",
+        default=[],
+        help="a folder whose files go to tape, and are there alone if they are there now",
     )
     parser.add_argument(
         "--recall-seconds", type=float, default=60.0, help="how long a drive takes for a file"
@@ -53,6 +57,9 @@ def main(arguments: list[str] | None = None) -> int:
     with dcache:
         for path in asked.tape:
             dcache.mkdir(path, tape=True)
+            for name in dcache.namespace.children(path):
+                if not dcache.namespace.is_folder(f"{path}/{name}"):
+                    dcache.set_locality(f"{path}/{name}", "NEARLINE")
         sys.stdout.write(f"webdav {dcache.webdav_url}\napi    {dcache.api_url}\nusers  {', '.join(users)}\n")
         sys.stdout.flush()
         ended.wait()
