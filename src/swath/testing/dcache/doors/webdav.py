@@ -144,12 +144,13 @@ class WebDavHandler(DataHandler):
 
     def _mkcol(self, who: Login, path: str) -> Answer:
         names, above = self.dcache.namespace, posixpath.dirname(path)
-        if names.exists(path):
-            raise Answer(405, reason="collection already exists")
         self.dcache.may_make_folder(self, who, path)
         if not names.is_folder(above):
             raise Answer(409, f"Parent does not exist: {above}\n".encode())
-        names.make_folder(path)
+        with self.dcache.clock.changed:
+            if names.exists(path):
+                raise Answer(405, reason="collection already exists")
+            names.make_folder(path)
         return Answer(201)
 
     def _move(self, who: Login, path: str) -> Answer:
@@ -163,10 +164,10 @@ class WebDavHandler(DataHandler):
         names.entry(path)
         if not names.is_folder(posixpath.dirname(to)):
             raise Answer(409, b"Destination's parent does not exist\n")
-        replaces = names.exists(to)
-        if replaces and self.headers.get("Overwrite", "T").upper() == "F":
-            raise Answer(412)
         with self.dcache.clock.changed:
+            replaces = names.exists(to)
+            if replaces and self.headers.get("Overwrite", "T").upper() == "F":
+                raise Answer(412)
             if replaces:
                 self.may(who, "DELETE", to)
                 names.remove_tree(to)
