@@ -32,7 +32,9 @@ def start(clusters, name, *, mark="a1", **standing):
     folder.make(anew=True)
     asked = SlurmResources(cpus=2, memory="2GB")
     folder.fill(Order(name, mark, "bed", folder.path, "job", asked), Wanted(1, 3))
-    runs = Standing("running", "tls://10.0.0.1:1", "192.0.2.1:18787", workers=3, updated=time.time())
+    runs = Standing(
+        "running", "tls://10.0.0.1:1", dashboard="192.0.2.1:18787", workers=3, updated=time.time()
+    )
     folder.write_standing(replace(runs, **standing))
     return folder
 
