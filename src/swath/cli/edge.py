@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from swath.config import Settings
+    from swath.model import Step
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 
@@ -47,6 +49,20 @@ def emit_table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     widths = [max(map(len, column)) for column in zip(header, *cells, strict=True)]
     for row in [list(header), *cells]:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def tell_steps(steps: Iterable[Step], *, as_json: bool) -> list[Step]:
+    """Print the steps of a check as each is done, or all as JSON; gives them."""
+    done = []
+    for step in steps:
+        done.append(step)
+        if not as_json:
+            print(f"{step.name:9} {'ok  ' if step.good else 'FAIL'} {step.told}", flush=True)
+            if step.remedy:
+                print(f"               remedy: {step.remedy}")
+    if as_json:
+        emit_json([asdict(each) for each in done])
+    return done
 
 
 def program() -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from swath.cli.edge import JsonOption, emit_json, emit_table, program, read_settings, say
+from swath.cli.edge import JsonOption, emit_json, emit_table, program, read_settings, say, tell_steps
 from swath.model import InputError, JobFailedError
 
 if TYPE_CHECKING:
@@ -172,26 +172,16 @@ def check(
     as_json: JsonOption = False,
 ) -> None:
     """Prove the whole way to a site with a job of seconds, and name what fails with its remedy."""
-    from dataclasses import asdict
-
     from swath.sites.slurm import SlurmResources, close_sites, open_site
     from swath.sites.slurm.check import check_site
 
     settings = read_settings()
     site = open_site(name, settings)
     asked = SlurmResources(partition, account, qos, "00:05:00", 1, "1GB").filled(site.settings)
-    steps = []
     try:
-        for step in check_site(site, asked, start_s=wait):
-            steps.append(step)
-            if not as_json:
-                print(f"{step.name:8} {'ok  ' if step.good else 'FAIL'} {step.told}", flush=True)
-                if not step.good:
-                    print(f"              remedy: {step.remedy}")
+        steps = tell_steps(check_site(site, asked, start_s=wait), as_json=as_json)
     finally:
         close_sites()
-    if as_json:
-        emit_json([asdict(each) for each in steps])
     if not all(each.good for each in steps):
         raise JobFailedError(
             f"sites: {name} fails at {steps[-1].name}: {steps[-1].told}", fix=steps[-1].remedy

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from swath.cli.edge import JsonOption, emit_json, emit_table, read_settings, say
+from swath.cli.edge import JsonOption, emit_json, emit_table, read_settings, say, tell_steps
 
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, help="List and check the places where bytes live."
@@ -65,15 +65,7 @@ def check(
     from swath.storage.check import check_store
 
     store, key = _locate(where)
-    steps = []
-    for step in check_store(store, key=key, write=write, tape=tape):
-        steps.append(step)
-        if not as_json:
-            print(f"{'ok  ' if step.good else 'FAIL'} {step.name:9} {step.told}", flush=True)
-            if step.remedy:
-                print(f"     fix: {step.remedy}")
-    if as_json:
-        emit_json([asdict(each) for each in steps])
+    steps = tell_steps(check_store(store, key=key, write=write, tape=tape), as_json=as_json)
     if not all(each.good for each in steps):
         sys.exit(5)
 

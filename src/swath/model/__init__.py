@@ -23,6 +23,7 @@ from swath.model.errors import (
 )
 from swath.model.job import JobState, JobStatus
 from swath.model.sizes import format_bytes
+from swath.model.step import Step
 from swath.model.when import (
     UTC,
     Bin,
@@ -57,6 +58,7 @@ __all__ = [
     "OutputError",
     "Period",
     "SiteError",
+    "Step",
     "StoreError",
     "SwathError",
     "SwathWarning",

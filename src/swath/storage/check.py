@@ -8,10 +8,9 @@ import hashlib
 import secrets
 import time
 import zlib
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from swath.model import ConflictError, InputError, MissingObjectError, SwathError
+from swath.model import ConflictError, InputError, MissingObjectError, Step, SwathError
 from swath.storage.address import join_key
 from swath.storage.protocol import TapeStore
 from swath.storage.webdav import WebdavStore
@@ -28,20 +27,6 @@ _WHEN_REFUSED = {
     "checksum": "nothing is to be done: checksums are made by reading, which is slower",
     "stage": "check that the credentials allow staging (a macaroon needs STAGE), and the address of its API",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One step of the way, and whether it was gone."""
-
-    name: str
-    """What was tried."""
-    good: bool
-    """True where it worked."""
-    told: str
-    """What was seen, or what is wrong."""
-    remedy: str = ""
-    """What to do about it."""
 
 
 def check_store(store: ObjectStore, *, key: str = "", write: bool = False, tape: str = "") -> Iterator[Step]:

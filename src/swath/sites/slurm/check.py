@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import secrets
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from swath.model import SiteError, SwathError
+from swath.model import SiteError, Step, SwathError
 from swath.sites.environments import REFUSED, launch
 from swath.sites.slurm.script import batch_script
 
@@ -18,20 +17,6 @@ if TYPE_CHECKING:
     from swath.sites.slurm.site import SlurmSite
 
 _START_S, _VISIBLE_S, _POLL_S = 600.0, 60.0, 0.5
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One step of the way, and whether it was gone."""
-
-    name: str
-    """What was tried."""
-    good: bool
-    """True where it worked."""
-    told: str
-    """What was seen, or what is wrong."""
-    remedy: str = ""
-    """What to do about it."""
 
 
 def check_site(site: SlurmSite, asked: SlurmResources, *, start_s: float = _START_S) -> Iterator[Step]:
