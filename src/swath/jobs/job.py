@@ -92,11 +92,10 @@ class Job:
             status = self._deliver(status)
         if status.state is JobState.SUCCESSFUL:
             self.publish()
-        if status.state.is_final:
-            forget_secrets(self.folder)
         self.store.put(status, self.folder.job["inputs"])
         if status.state.is_final:
             let_files_go(self.folder)
+            forget_secrets(self.folder)  # last: a process of its own knows no others
         return status
 
     def _deliver(self, status: JobStatus) -> JobStatus:
