@@ -95,6 +95,49 @@ def test_a_job_reads_from_a_store_in_another_process_and_leaves_no_secret(moved,
     assert any(each.path.endswith(".tif") for each in dcache.requests(method="GET", door="pool"))
 
 
+def test_a_process_of_its_own_waits_for_tape_and_lets_files_go_with_what_it_took_along(
+    moved, settings, dcache, tmp_path
+):
+    """The secrets go last: releasing needs them."""
+    dcache.tape.recall_s = 0
+    box = settings.stores["box"].model_copy(update={"api": dcache.api_url})
+    settings = settings.model_copy(update={"stores": {"box": box}})
+    use_stores(settings.stores)
+    some = moved[:3]
+    dcache.mkdir(f"{ROOT}/tape", tape=True)
+    for item in some:
+        for key, asset in item["assets"].items():
+            if asset["href"].startswith("http"):
+                inside = asset["href"].removeprefix(dcache.webdav_url)
+                where = f"{ROOT}/tape/{item['id']}-{key}"
+                dcache.put(where, dcache.read(inside), locality="NEARLINE")
+                asset["href"] = dcache.webdav_url + where
+    job = submit(Request("composite", {"items": some, **SMALL}), settings)
+    carry(job.folder, elsewhere=False)
+    (tmp_path / "empty").mkdir()
+    environ = {**os.environ, "SWATH_HOME": str(settings.home), "HOME": str(tmp_path / "empty")}
+    words = [
+        sys.executable,
+        "-m",
+        "swath",
+        "jobs",
+        "exec",
+        str(job.folder.path),
+        "--threads",
+        "2",
+        "--settle",
+    ]
+    done = subprocess.run(
+        words, check=False, capture_output=True, text=True, env=environ, cwd=tmp_path / "empty", timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    assert job.status().state is JobState.SUCCESSFUL
+    assert not list(job.folder.path.glob(".secret*"))
+    released = dcache.requests(method="POST", path="*/tape/release/*")
+    assert [each.status for each in released] == [200]
+    assert len(dcache.requests(method="POST", path="*/tape/stage")) == 1
+
+
 def test_the_same_bytes_from_a_store_as_from_a_folder(moved, settings):
     """And no secret is left when the job ends in this process."""
     here = submit(Request("composite", {"items": [_dict(each) for each in demo_items()], **SMALL}), settings)
