@@ -42,6 +42,8 @@ class StoreContract:
 
     names = NAMES
     """Keys that are tried; a backend may leave out what its server does not take, saying why."""
+    one_winner = True
+    """False where a server looks and writes in two steps, so that two writers may both believe to be the first."""
 
     def test_is_a_store(self, store: ObjectStore) -> None:
         """It has all methods."""
@@ -134,8 +136,8 @@ class StoreContract:
 
         with ThreadPoolExecutor(len(bodies)) as pool:
             won = [body for body in pool.map(write, bodies) if body]
-        assert len(won) == 1
-        assert store.get("once") == won[0]
+        assert len(won) == 1 or (won and not self.one_winner)
+        assert store.get("once") in won
 
     def test_a_failing_source_leaves_nothing(self, store: ObjectStore) -> None:
         """When the bytes break off, nothing is shown, and what was there stays."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import secrets
 import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from swath.storage.address import Root
     from swath.storage.credentials import Credentials
 
+_LOCKED_S = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
+"""Pauses while a file is locked by who moves something onto it."""
 _PART = ".part-"
 """How the name of a file begins that is being written."""
 _SMALL = 8 << 20
@@ -197,7 +200,17 @@ class WebdavStore(WebStore):
             "Destination": self.root.href(check_key(target)),
             "Overwrite": "T" if overwrite else "F",
         }
-        answer = self.door.ask(method, self._path(check_key(source)), headers=headers, accept=(403, 412))
+        path, accept = self._path(check_key(source)), (403, 412, 423)
+        answer = self.door.ask(method, path, headers=headers, accept=accept)
+        for pause_s in _LOCKED_S:
+            if (
+                answer.status_code != 423
+            ):  # somebody else has a lock on the target while it moves something there
+                break
+            time.sleep(pause_s)
+            answer = self.door.ask(method, path, headers=headers, accept=accept)
+        if answer.status_code == 423:
+            raise failure(self.name, self.root.href(target), 423)
         if answer.status_code == 403:  # what Go's server says of a source that is not there
             self.stat(source)
             raise failure(self.name, self.root.href(source), 403)
