@@ -43,7 +43,7 @@ class StoreContract:
     names = NAMES
     """Keys that are tried; a backend may leave out what its server does not take, saying why."""
     one_winner = True
-    """False where a server looks and writes in two steps, so that two writers may both believe to be the first."""
+    """False where a server looks and writes in two steps: two writers may both believe to be the first."""
 
     def test_is_a_store(self, store: ObjectStore) -> None:
         """It has all methods."""

@@ -200,16 +200,13 @@ class WebdavStore(WebStore):
             "Destination": self.root.href(check_key(target)),
             "Overwrite": "T" if overwrite else "F",
         }
-        path, accept = self._path(check_key(source)), (403, 412, 423)
-        answer = self.door.ask(method, path, headers=headers, accept=accept)
+        path = self._path(check_key(source))
         for pause_s in _LOCKED_S:
-            if (
-                answer.status_code != 423
-            ):  # somebody else has a lock on the target while it moves something there
+            answer = self.door.ask(method, path, headers=headers, accept=(403, 412, 423))
+            if answer.status_code != 423:
                 break
-            time.sleep(pause_s)
-            answer = self.door.ask(method, path, headers=headers, accept=accept)
-        if answer.status_code == 423:
+            time.sleep(pause_s)  # somebody else moves something there just now
+        else:
             raise failure(self.name, self.root.href(target), 423)
         if answer.status_code == 403:  # what Go's server says of a source that is not there
             self.stat(source)
