@@ -196,6 +196,15 @@ def test_code_server_opens_a_folder_and_a_terminal(bed, browser, lab):
     wait_until("the terminal", lambda: bed.sh("alice", "cat work/told").startswith("n"))
 
 
+WHITE = """() => {
+  const canvas = document.querySelector("canvas"), width = canvas.width, height = canvas.height
+  const pixels = canvas.getContext("2d").getImageData(0, 0, width, height).data
+  for (let y = 60; y < height; y += 20)
+    for (let x = 60; x < width; x += 20)
+      if ([0, 1, 2].every(each => pixels[4 * (y * width + x) + each] === 255)) return [x / width, y / height]
+  return null
+}"""
+"""Gives a white point of a desktop, which terminals are, in parts of its width and height."""
 BOOK = """import marimo
 
 app = marimo.App()
@@ -215,17 +224,22 @@ if __name__ == "__main__":
 
 
 def test_a_desktop_is_seen_by_its_user_and_by_nobody_else(bed, browser, lab):
-    bed.sh("alice", "rm -f told; touch told")
     made = lab("--app", "desktop", "-i", "program=xterm")
     page = new_page(browser)
     page.goto(made.address)
     page.locator("canvas").wait_for()
 
-    def typed():  # until the terminal has its window
-        page.mouse.click(600, 400)
-        page.keyboard.type("hostname >told\n")
-        return bed.sh("alice", "cat told")
+    def typed():
+        """Click on the terminal, which comes up in one place or another, and type."""
+        point = page.evaluate(WHITE)
+        if point is None:
+            return ""
+        box = page.locator("canvas").bounding_box()
+        page.mouse.click(box["x"] + point[0] * box["width"], box["y"] + point[1] * box["height"])
+        page.keyboard.type("hostname >told\n", delay=20)
+        return bed.sh("alice", "sleep 0.5; cat told")
 
+    bed.sh("alice", "rm -f told; touch told")
     wait_until("the terminal", typed)
     node = bed.sh("alice", "cat told").strip()
     ports = bed.on(node, "ss", "-Hltnp")
