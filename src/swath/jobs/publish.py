@@ -12,6 +12,7 @@ from swath.jobs.finish import read_results
 from swath.jobs.folder import refusals
 from swath.products.place import Place, add_storage, find_place, json_bytes
 from swath.storage.upload import upload_many
+from swath.storage.whole import PART
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -140,7 +141,7 @@ def _files(folder: JobFolder, items: set[str]) -> Iterator[list[Path]]:
         for at, _, names in os.walk(room):
             for name in sorted(names):
                 path = Path(at) / name
-                if name.startswith(".part-") or str(path) in documents:
+                if name.startswith(PART) or str(path) in documents:
                     continue
                 is_root = name == "zarr.json" and at.endswith(".zarr")
                 (last if is_root else first).append(path)

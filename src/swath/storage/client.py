@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from swath.model import InputError, StoreError, SwathError
+from swath.storage.address import join_key
 from swath.storage.failures import Told, failure, parse_told
 
 if TYPE_CHECKING:
@@ -126,7 +127,9 @@ class Client:
 
     def store(self) -> Any:
         """Give obstore's store with the secret that holds now."""
-        secret = self.secret()
+        return self._store_for(self.secret())
+
+    def _store_for(self, secret: Secret | None) -> Any:
         with self._lock:
             if self._made is None or self._made[0] != secret:
                 self._made = (secret, self._make(secret))
@@ -138,7 +141,7 @@ class Client:
 
         path, secret = self.path(key), self.secret()
         try:
-            return getattr(obstore, function)(self.store(), path, *more, **arguments)
+            return getattr(obstore, function)(self._store_for(secret), path, *more, **arguments)
         except (obstore.exceptions.BaseError, OSError) as error:
             refused = parse_told(str(error)).status in (401, 403)
             if not (refused and self.credentials and secret and self.credentials.renew(secret)):
@@ -171,7 +174,7 @@ class Client:
 
     def path(self, key: str) -> str:
         """Give the path of a key below the host or bucket."""
-        return self.root.prefix + "/" + key if self.root.prefix and key else self.root.prefix or key
+        return join_key(self.root.prefix, key)
 
     def get(self, key: str) -> bytes:
         """Give all of an object."""

@@ -13,14 +13,12 @@ from typing import TYPE_CHECKING
 from swath.model import ConflictError, MissingObjectError, NotAllowedError, OutputError, StoreError
 from swath.storage.address import Root, check_key, join_key
 from swath.storage.protocol import Checksum, Stat
-from swath.storage.whole import writing
+from swath.storage.whole import PART, writing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
 _PIECE = 4 << 20
-_PART = ".part-"
-"""How the name of a file begins that is being written."""
 
 
 class FolderStore:
@@ -92,7 +90,7 @@ class FolderStore:
         """Give the files under a folder that are being written, or that somebody was stopped over."""
         for folder, _, names in os.walk(self._folder / prefix):
             for name in names:
-                if name.startswith(_PART):
+                if name.startswith(PART):
                     path = Path(folder, name)
                     with contextlib.suppress(FileNotFoundError):
                         yield self._stat(path, path.relative_to(self._folder).as_posix())
@@ -126,7 +124,7 @@ class FolderStore:
     def _entries(self, prefix: str) -> Iterator[Stat]:
         with contextlib.suppress(MissingObjectError), self._failures(prefix):
             for entry in os.scandir(self._folder / prefix):
-                if not entry.name.startswith(_PART):
+                if not entry.name.startswith(PART):
                     with contextlib.suppress(FileNotFoundError):  # it went meanwhile
                         yield self._stat(Path(entry.path), join_key(prefix, entry.name))
 

@@ -25,6 +25,8 @@ _ADVICE = {
     errno.EPERM: "choose a folder that you may write to",
     errno.EROFS: "choose a folder that you may write to",
 }
+PART = ".part-"
+"""How the name of a file begins that is being written."""
 _SMALL_PARTS = 120
 """Longest part of a file name that is made of an id, so that name and suffix stay below 255 bytes."""
 
@@ -49,7 +51,7 @@ def writing(path: Path, *, overwrite: bool = True) -> Iterator[Path]:
         under the final name that was not there before.
     """
     # A name of its own: two copies of a job may write the same file. The ending stays: some go by it.
-    part = path.with_name(f".part-{secrets.token_hex(4)}-{path.name}")
+    part = path.with_name(f"{PART}{secrets.token_hex(4)}-{path.name}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         if not overwrite and path.exists():

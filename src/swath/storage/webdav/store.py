@@ -15,6 +15,7 @@ from swath.storage.failures import failure
 from swath.storage.protocol import Stat
 from swath.storage.web import WebStore
 from swath.storage.webdav.multistatus import WANTED, Entry, read_multistatus
+from swath.storage.whole import PART
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
 
 _LOCKED_S = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
 """Pauses while a file is locked by who moves something onto it."""
-_PART = ".part-"
-"""How the name of a file begins that is being written."""
 _SMALL = 8 << 20
 """Bytes up to which a file is held in memory to be sent."""
 
@@ -70,7 +69,7 @@ class WebdavStore(WebStore):
         self.make_folder(folder)
         if self.writes_whole and overwrite:
             return self._send(key, data) or self.stat(key)
-        part = join_key(folder, f"{_PART}{secrets.token_hex(4)}-{name}"[:240])
+        part = join_key(folder, f"{PART}{secrets.token_hex(4)}-{name}"[:240])
         try:
             self._send(part, data)
             self.move(part, key, overwrite=overwrite)
@@ -142,13 +141,13 @@ class WebdavStore(WebStore):
                 for each in self._entries(folder, depth=1):
                     if each.is_folder and each.path != own:
                         waiting.append(self._stat(each).key)
-                    elif each.path.rpartition("/")[2].startswith(_PART):
+                    elif each.path.rpartition("/")[2].startswith(PART):
                         yield self._stat(each)
 
     def _inside(self, folder: str) -> Iterator[Stat]:
         own = self.client.path(folder)
         for each in self._entries(folder, depth=1):
-            if each.path != own and not each.path.rpartition("/")[2].startswith(_PART):
+            if each.path != own and not each.path.rpartition("/")[2].startswith(PART):
                 yield self._stat(each)
 
     def _entries(self, key: str, *, depth: int) -> Iterator[Entry]:
