@@ -43,6 +43,11 @@ def small_files(folder: Path, maker) -> Path:
     return maker.write(*[item(f"i{at}", {"a": str(folder / f"{at}.bin")}) for at in range(COUNT)])
 
 
+def there(place: Place) -> int:
+    """How many files are in their places."""
+    return sum(not each.name.startswith(".part-") for each in Path(place.address).rglob("*.bin"))
+
+
 def check_shown(place: Place) -> None:
     """What the catalog shows, is whole; whatever is there besides."""
     top = Path(place.address)
@@ -57,16 +62,18 @@ def check_shown(place: Place) -> None:
 def test_killed_at_twenty_moments_it_ends_complete(maker, folder, tmp_path):
     file = small_files(tmp_path / "source", maker)
     rng = random.Random(11)
-    killed = 0
     for _ in range(20):
-        process = started(str(file), folder.address, "--concurrency", "4", "--bandwidth", "4MB")
-        time.sleep(rng.uniform(0.0, 0.9))
+        goal = there(folder) + rng.randrange(6)
+        process = started(str(file), folder.address, "--concurrency", "4", "--bandwidth", "1MB")
+        while there(folder) < goal and process.poll() is None:
+            time.sleep(0.002)
+        time.sleep(rng.uniform(0.0, 0.02))
         process.kill()
-        killed += process.wait() == -signal.SIGKILL
+        assert process.wait() == -signal.SIGKILL, "it is killed before its end"
         process.communicate()
         check_shown(folder)
-    assert killed > 10
-    before = len(list(Path(folder.address).rglob("*.bin")))
+    assert 0 < there(folder) < COUNT
+    before = there(folder)
     report = maker.mirror(json.loads(file.read_text())["features"], folder)
     assert (report.copied + report.kept, report.failures) == (COUNT, [])
     assert report.kept >= before - 8, "what was complete is not copied again"
@@ -88,7 +95,7 @@ def test_ctrl_c_says_what_is_done_and_how_to_go_on(maker, folder, tmp_path):
     assert f"of {COUNT} files are there" in said.decode()
     assert "the same command goes on from there" in said.decode()
     assert not list(Path(folder.address).rglob(".part-*"))
-    done = len(list(Path(folder.address).rglob("*.bin")))
+    done = there(folder)
     report = maker.mirror(json.loads(file.read_text())["features"], folder)
     assert 0 < done < COUNT
     assert (report.kept, report.copied) == (done, COUNT - done)
