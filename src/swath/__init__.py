@@ -7,7 +7,7 @@ from swath.version import __version__
 
 if TYPE_CHECKING:
     from swath import catalog
-    from swath.api import cluster, mirror, run, save
+    from swath.api import cluster, mirror, order, run, save
     from swath.catalog import ingest
     from swath.cube import load
     from swath.demo import demo_items
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 _WHERE = {
     "cluster": "swath.api",
     "mirror": "swath.api",
+    "order": "swath.api",
     "run": "swath.api",
     "save": "swath.api",
     "ingest": "swath.catalog",
@@ -33,6 +34,7 @@ __all__ = [
     "ingest",
     "load",
     "mirror",
+    "order",
     "run",
     "save",
 ]

@@ -72,6 +72,7 @@ def run(
     """
     from swath.cube import item_dicts
     from swath.jobs import Request, raise_failure, resources_of, submit
+    from swath.jobs.orders import order_missing
 
     given = dict(inputs)
     if given.get("items") is not None and not isinstance(given["items"], (str, Path)):
@@ -82,6 +83,7 @@ def run(
         return _run_at(on, request, settings, {**asked, "workers": workers}, detach=detach)
     if asked:
         raise InputError(f"run: {', '.join(asked)} are for Slurm sites", fix="leave them out, or say on=SITE")
+    request, _ = order_missing(request, settings)
     job = submit(request, settings)
     resources = resources_of(settings, workers)
     if detach:
@@ -95,6 +97,7 @@ def _run_at(site: str, request: Request, settings: Settings, asked: dict[str, An
     from dataclasses import fields
 
     from swath.jobs import raise_failure
+    from swath.jobs.orders import order_missing
     from swath.jobs.slurm_order import order
     from swath.sites.slurm import SlurmResources
 
@@ -106,6 +109,7 @@ def _run_at(site: str, request: Request, settings: Settings, asked: dict[str, An
             raise unknown(
                 f"run: {key!r} is no resource", key, (*names, "tasks", "at_once", "retries", "after")
             )
+    request, _ = order_missing(request, settings, on=site, asked={"asked": resources})
     job = order(request, settings, on=site, asked=resources, **wanted)
     job.submit()
     if not detach:
@@ -182,6 +186,65 @@ def cluster(
     return open_cluster(
         place, workers, asked=asked, name=name, where=where, interface=interface, scheduler=tuple(scheduler)
     )
+
+
+def order(
+    items: Any,
+    bands: str | Sequence[str] = (),
+    *,
+    catalog: str | Path = "",
+    on: str = "local",
+    skip_bad: bool = False,
+    watch: Callable[[str], object] | None = None,
+    **asked: Any,
+) -> list[dict[str, Any]]:
+    """Have assets made that items lack, by the recipes of their collections.
+
+    What is there already is not made again; what somebody else makes just now is waited for. What was made
+    becomes part of the items in the catalog.
+
+    Parameters
+    ----------
+    items : iterable of pystac.Item or dict, ItemCollection, or a search
+        Items of collections with recipes; see ``swath catalog recipe``.
+    bands : str or sequence of str
+        Assets or bands that are wanted; all that recipes make unless given.
+    catalog : str or Path
+        The catalog that the items are of; the settings' unless given.
+    on : str
+        Where they are made: ``local``, or a Slurm site of the settings.
+    skip_bad : bool
+        True: those that cannot be made are left out.
+    watch : callable, optional
+        Is told in a line how far it is.
+    **asked
+        At a Slurm site, for each task: as for `run`.
+
+    Returns
+    -------
+    list of dict
+        The items, with what was made; ``swath.load`` takes them.
+
+    Raises
+    ------
+    InputError
+        A band that an item has not, and that no recipe makes.
+    JobFailedError
+        Some could not be made, and ``skip_bad`` is False; the others are made.
+    """
+    from swath.cube import item_dicts
+    from swath.jobs.orders import order as make
+    from swath.jobs.orders import raise_failed
+    from swath.sites.slurm import SlurmResources
+
+    names = (bands,) if isinstance(bands, str) else tuple(bands)
+    filled, made = make(
+        item_dicts(items), names, Settings.read(), catalog=str(catalog), on=on,
+        asked={"asked": SlurmResources(**asked)}, tell=watch or (lambda _: None),
+    )  # fmt: skip
+    if not skip_bad:
+        raise_failed(made)
+    return filled
 
 
 def mirror(

@@ -16,7 +16,7 @@ from tapes import open_archive
 
 from swath.catalog import open_catalog
 from swath.cli.main import run
-from swath.cli.stage import parse_lifetime
+from swath.config.sizes import parse_lifetime
 from swath.model import InputError
 from swath.storage.recall_file import Pace, RecallFile
 

@@ -14,7 +14,7 @@ from swath.catalog.searching.query import Query, parse_query, to_parameters
 from swath.model import CatalogError, InputError, NotAllowedError, NotFoundError, nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from types import TracebackType
 
     import pystac_client
@@ -167,6 +167,15 @@ class ApiCatalog:
         self._refuse()
 
     def upsert_collection(self, collection: dict[str, Any]) -> bool:  # noqa: ARG002 -- the protocol's
+        """Refuse: an API is only read."""
+        self._refuse()
+
+    def change_item(
+        self,
+        collection: str,  # noqa: ARG002 -- the protocol's
+        item: str,  # noqa: ARG002
+        change: Callable[[dict[str, Any]], dict[str, Any]],  # noqa: ARG002
+    ) -> dict[str, Any] | None:
         """Refuse: an API is only read."""
         self._refuse()
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, Self, runtime_checkable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from types import TracebackType
 
     from swath.catalog.intake.prepare import Rejected
@@ -134,6 +134,11 @@ class Catalog(Protocol):
 
     def upsert_collection(self, collection: dict[str, Any]) -> bool:
         """Add or replace a collection; True when it is new."""
+
+    def change_item(
+        self, collection: str, item: str, change: Callable[[dict[str, Any]], dict[str, Any]]
+    ) -> dict[str, Any] | None:
+        """Replace an item by what a function makes of it; None where it is not there."""
 
     def delete_items(self, collection: str, ids: Iterable[str]) -> int:
         """Remove items; gives how many there were."""

@@ -10,6 +10,8 @@ import typer
 
 from swath.cli.edge import JsonOption, emit_json, emit_table, read_settings, say
 from swath.cli.mirror import mirror
+from swath.cli.order import order, orders
+from swath.cli.recipe import recipe
 from swath.cli.search_options import (
     BboxOption,
     CatalogOption,
@@ -32,6 +34,9 @@ app = typer.Typer(
 _REJECTED_SHOWN = 50
 
 app.command()(stage)
+app.command()(recipe)
+app.command()(order)
+app.command()(orders)
 
 
 def _open(where: str, *, create: bool = False) -> Catalog:

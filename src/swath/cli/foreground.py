@@ -37,7 +37,7 @@ def run_in_front(job: Job, resources: Resources, *, fresh: bool) -> None:
         unit is done is then deleted, and leaves nothing behind.
     """
     stop = threading.Event()
-    with _logged(job), _stopping(stop), _progress() as watch:
+    with _logged(job), stopping(stop), _progress() as watch:
         status = job.run(resources, watch=watch, stop=stop)
     if status.state is JobState.SUCCESSFUL:
         return
@@ -73,7 +73,7 @@ def _logged(job: Job) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _stopping(stop: threading.Event) -> Iterator[None]:
+def stopping(stop: threading.Event) -> Iterator[None]:
     """Let the first Ctrl-C end the job after the units under way, and a lost terminal not at all."""
 
     def ask(number: int, _frame: Any) -> None:

@@ -159,6 +159,7 @@ def run(
     if threads:
         raise InputError("threads: a task at a site has a thread for each CPU", fix="use --cpus")
     from swath.cli.at_site import start_at_site
+    from swath.cli.order import order_first
     from swath.jobs.slurm_order import draft, order
     from swath.sites.slurm import SlurmResources
 
@@ -172,6 +173,9 @@ def run(
         "after": after,
         "workers": workers,
     }
+    requests = [
+        order_first(each, settings, on=on, asked={"asked": asked}, dry_run=dry_run) for each in requests
+    ]
     if dry_run:
         for request in requests:
             planned, script = draft(request, settings, **wanted)
@@ -194,9 +198,11 @@ def _run_here(
     dry_run: bool,
     as_json: bool,
 ) -> None:
+    from swath.cli.order import order_first
     from swath.jobs import plan, submit
 
-    for request in requests:
+    for each in requests:
+        request = order_first(each, settings, dry_run=dry_run)
         if dry_run:
             print_plan(plan(request, settings), as_json=as_json)
         else:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
-import re
 import sys
 from collections import Counter
 from typing import TYPE_CHECKING, Annotated, Any
@@ -23,6 +21,7 @@ from swath.cli.search_options import (
 )
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Iterable, Mapping
 
     from swath.config import Settings
@@ -30,24 +29,7 @@ if TYPE_CHECKING:
     from swath.storage.recall_file import RecallFile
     from swath.storage.staging import Census, TapeFile
 
-_UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _NAMED = 50
-
-
-def parse_lifetime(text: str) -> dt.timedelta:
-    """Read how long files are to stay on disk.
-
-    Examples
-    --------
-    >>> parse_lifetime("36h")
-    datetime.timedelta(days=1, seconds=43200)
-    """
-    found = re.fullmatch(r"(\d+)([mhdw])", text.strip())
-    if not found or int(found[1]) == 0:
-        from swath.model import InputError
-
-        raise InputError(f"lifetime: {text!r} is no time", fix="write it like 90m, 36h, 2d or 1w")
-    return dt.timedelta(**{_UNITS[found[2]]: int(found[1])})
 
 
 def stage(
@@ -75,6 +57,7 @@ def stage(
     as_json: JsonOption = False,
 ) -> None:
     """Bring the files of items from tape; what a search finds is asked for by one request of each store."""
+    from swath.config.sizes import parse_lifetime
     from swath.model import InputError
 
     settings = read_settings()

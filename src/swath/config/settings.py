@@ -10,6 +10,7 @@ from typing import Any, Self
 import pydantic
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
+from swath.config.orders import OrderSettings
 from swath.config.sites import SiteSettings, first_unknown
 from swath.config.sizes import parse_size
 from swath.config.stores import StoreSettings, check_store_name
@@ -70,6 +71,11 @@ class Settings(BaseModel):
         default_factory=dict,
         description="Stores by name, as tables `[stores.NAME]`: S3, WebDAV, dCache, HTTP or folders; "
         "`NAME:path` is a file in one.",
+    )
+
+    orders: OrderSettings = Field(
+        default_factory=OrderSettings,
+        description="The cache of assets that are made when they are asked for, as a table `[orders]`.",
     )
 
     @field_validator("stores")
@@ -163,6 +169,8 @@ class Settings(BaseModel):
             for name, table in tables.items() if isinstance(tables, dict) else ():
                 if isinstance(table, dict):
                     _check_keys(table, model, f"{source}: {group}.{name}")
+        if isinstance(tree.get("orders"), dict):
+            _check_keys(tree["orders"], OrderSettings, f"{source}: orders")
         try:
             return cls.model_validate(tree)
         except pydantic.ValidationError as error:

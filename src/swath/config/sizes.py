@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 
 from swath.model import InputError
 
 _SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?)(i?)B?\s*", re.IGNORECASE)
+_LIFETIME = re.compile(r"(\d+)([mhdw])")
+_LIFETIME_UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _CLOCK = re.compile(r"(?:(?P<days>\d+)-)?(?P<first>\d+)(?::(?P<second>\d+))?(?::(?P<third>\d+))?")
 
 
@@ -24,6 +27,20 @@ def parse_size(text: str | int) -> int:
     number, prefix, binary = match.groups()
     factor = (1024 if binary else 1000) ** " KMGT".index(prefix.upper() or " ")
     return int(float(number) * factor)
+
+
+def parse_lifetime(text: str) -> dt.timedelta:
+    """Read how long something is to be kept.
+
+    Examples
+    --------
+    >>> parse_lifetime("36h")
+    datetime.timedelta(days=1, seconds=43200)
+    """
+    found = _LIFETIME.fullmatch(text.strip())
+    if not found or int(found[1]) == 0:
+        raise InputError(f"lifetime: {text!r} is no time", fix="write it like 90m, 36h, 2d or 1w")
+    return dt.timedelta(**{_LIFETIME_UNITS[found[2]]: int(found[1])})
 
 
 def parse_slurm_time(text: str) -> int | None:

@@ -90,7 +90,7 @@ class Job:
         """Put results into store and catalog, then the job's state into the job store: in this order."""
         if status.state is JobState.SUCCESSFUL:
             status = self._deliver(status)
-        if status.state is JobState.SUCCESSFUL:
+        if status.state is JobState.SUCCESSFUL and self.folder.job.get("listed", True):
             self.publish()
         self.store.put(status, self.folder.job["inputs"])
         if status.state.is_final:

@@ -55,6 +55,10 @@ class Request:
     """False when the files lie where the job will run, and not here."""
     to: str = ""
     """Address in a store that the results are put into; empty: they stay in the job folder alone."""
+    listed: bool = True
+    """False when the catalog does not take the results in: somebody else sees to what becomes of them."""
+    orders: tuple[str, ...] = ()
+    """Ids of the orders that have made what it reads: they are kept until it has ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +95,8 @@ def plan(request: Request, settings: Settings) -> Planned:
     job = _describe(process, inputs, items, work, request)
     if request.to:
         job["to"] = whole_address(request.to)
+    if not request.listed:
+        job["listed"] = False
     return Planned({**job, "rules": rules, "sources": sources}, items, work, files_with_tape(items, work))
 
 
@@ -122,10 +128,17 @@ def write_planned(request: Request, planned: Planned, settings: Settings) -> Job
     """Write the folder of a job that was planned, or find the one that holds it already."""
     if request.to:
         try_writing(request.to)
-    path = request.output or settings.home / "jobs" / planned.job["id"]
-    if (Path(path) / "job.json").exists():
-        return _resumed(JobFolder(Path(path)), planned.job)
-    return _written(JobFolder(Path(path)), planned)
+    folder = JobFolder(Path(request.output or settings.home / "jobs" / planned.job["id"]))
+    if folder.job_file.exists():
+        _resumed(folder, planned.job)
+    else:
+        _written(folder, planned)
+    if request.orders:
+        from swath.jobs.orders.cache import OrderCache
+
+        where = request.inputs.get("catalog") or settings.catalog_path
+        OrderCache(settings, str(where)).hold(list(request.orders), folder)
+    return folder
 
 
 def find_items(

@@ -2,6 +2,7 @@
 
 from swath.processes.inputs import CubeInputs, ItemInputs, RasterInputs
 from swath.processes.registry import PlanLimits, Process, get_process, parse_inputs, process, processes
+from swath.processes.series import bands_asked
 from swath.processes.work import Output, Table, Unit, UnitWork, WorkPlan
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "Unit",
     "UnitWork",
     "WorkPlan",
+    "bands_asked",
     "get_process",
     "parse_inputs",
     "process",

@@ -9,14 +9,16 @@ import numpy as np
 
 from swath.cube import SpectralIndex, bands_for, plan_cube, spectral_index
 from swath.model import InputError
+from swath.processes.inputs import CubeInputs
+from swath.processes.registry import PlanLimits
+from swath.processes.tiling import bands_read
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from swath.cube import CubePlan
-    from swath.processes.inputs import CubeInputs
     from swath.processes.work import UnitWork
 
 
@@ -59,6 +61,25 @@ class Variables:
             out[at] = layer[name]
         for at, (index, chosen) in enumerate(self.indices.values(), len(self.own)):
             out[at] = index.compute({letter: layer[band] for letter, band in chosen.items()})
+
+
+def bands_asked(
+    inputs: Any, items: Sequence[dict[str, Any]], rules: Mapping[str, Mapping[str, Any]]
+) -> tuple[str, ...]:
+    """Name the bands that a process will read of items, those that tell good pixels among them.
+
+    Parameters
+    ----------
+    inputs : model of inputs
+        Of any process; one that takes no `CubeInputs` names its bands in ``bands``, or they are not known.
+    items : sequence of dict
+        STAC items.
+    rules : mapping
+        The user's own rules for valid pixels, by collection.
+    """
+    if not isinstance(inputs, CubeInputs):
+        return tuple(getattr(inputs, "bands", ()) or ())
+    return bands_read(inputs, items, Variables(inputs, items).bands, PlanLimits(0, rules))
 
 
 def unit_cube(inputs: CubeInputs, work: UnitWork, bands: Sequence[str]) -> CubePlan:

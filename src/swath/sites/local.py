@@ -55,7 +55,7 @@ def is_alive(handle: str) -> bool:
     return _process(handle) is not None
 
 
-def start(command: list[str], log: Path) -> str:
+def start(command: list[str], log: Path, *, folder: Path | str = "/") -> str:
     """Start a process that outlives this one and its terminal.
 
     Parameters
@@ -64,6 +64,8 @@ def start(command: list[str], log: Path) -> str:
         Program and arguments.
     log : Path
         Where its output goes.
+    folder : Path or str
+        Where it works.
 
     Returns
     -------
@@ -73,7 +75,12 @@ def start(command: list[str], log: Path) -> str:
     _STARTED[:] = [each for each in _STARTED if each.poll() is None]
     with log.open("ab") as output:
         process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True, cwd="/"
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+            cwd=folder,
         )
     _STARTED.append(process)
     return format_handle(process.pid)

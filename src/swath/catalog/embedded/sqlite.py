@@ -15,11 +15,11 @@ from swath.catalog.searching.order import Order, format_token, parse_token
 from swath.catalog.searching.plan import Plan
 from swath.catalog.searching.query import Query, parse_query
 from swath.catalog.searching.sql import json_value, property_name
-from swath.model import NotFoundError, nearest
+from swath.model import InputError, NotFoundError, nearest
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from types import TracebackType
 
     from swath.catalog.searching.plan import Statement
@@ -265,6 +265,36 @@ class SqliteCatalog:
                 "INSERT OR REPLACE INTO collections VALUES (?, 0, ?)", [document["id"], json.dumps(document)]
             )
         return known is None
+
+    def change_item(
+        self, collection: str, item: str, change: Callable[[dict[str, Any]], dict[str, Any]]
+    ) -> dict[str, Any] | None:
+        """Replace an item by what a function makes of it, with nobody writing in between.
+
+        Returns
+        -------
+        dict or None
+            The item as it is then; None where it is not there.
+
+        Raises
+        ------
+        InputError
+            It is no valid item any more; the one that was there stays.
+        """
+        with self._db.writing() as connection:
+            row = connection.execute(
+                "SELECT properties, rest FROM items JOIN documents USING (pk) "
+                "WHERE collection = ? AND id = ?",
+                [collection, item],
+            ).fetchone()
+            if row is None:
+                return None
+            changed = change(item_of(*row))
+            rows, rejected = prepare_items([changed], base="", collection=collection)
+            if rejected:
+                raise InputError(f"catalog: item {item!r} would not be valid: {rejected[0].reason}")
+            write_rows(connection, rows)
+        return changed
 
     def delete_items(self, collection: str, ids: Iterable[str]) -> int:
         """Remove items; gives how many there were."""
