@@ -76,7 +76,7 @@ class OrderCache:
         """
         bound = self.settings.orders.size_bytes if size is None else size
         kept = self.settings.orders.kept.total_seconds() if keep_s is None else keep_s
-        dropped = [each for each in self.ledger.abandoned() if self._drop(each, owner)]
+        dropped = [each for each in self.ledger.abandoned() if self.drop(each, owner)]
         rows = self.rows()
         total = sum(each.bytes for each in rows)
         held = self._held() if total > bound else set()
@@ -85,7 +85,7 @@ class OrderCache:
                 break
             if each.state is not OrderState.MADE or each.key.id in held or each.used > time.time() - kept:
                 continue
-            if self._drop(each, owner):
+            if self.drop(each, owner):
                 total -= each.bytes
                 dropped.append(each)
         return dropped
@@ -96,11 +96,11 @@ class OrderCache:
         Raises
         ------
         OutputError
-            All that is there is in use, and it is as much as is kept.
+            All that is there is in use, and it is more than is kept.
         """
         self.trim(owner)
         bound = self.settings.orders.size_bytes
-        if (used := self.used_bytes()) >= bound:
+        if (used := self.used_bytes()) > bound:
             raise OutputError(
                 f"orders: {format_bytes(used)} of {format_bytes(bound)} are taken, all by what jobs read or "
                 f"was used within {self.settings.orders.keep}",
@@ -126,8 +126,14 @@ class OrderCache:
                     held.add(id)
         return held
 
-    def _drop(self, row: OrderRow, owner: str) -> bool:
-        """Take what was made out of the catalog, then delete it; whoever finds it half dropped goes on."""
+    def drop(self, row: OrderRow, owner: str) -> bool:
+        """Take what was made out of the catalog, then delete it; whoever finds it half dropped goes on.
+
+        Returns
+        -------
+        bool
+            False where somebody has asked for it meanwhile: it stays.
+        """
         if not self.ledger.drop(row, owner):
             return False
         self._unpublish(row)

@@ -13,7 +13,7 @@ import socket
 import sqlite3
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -174,7 +174,7 @@ class Ledger:
                     (OrderState.MAKING, owner, key.id),
                 )
                 return True, row
-            return False, row
+            return False, replace(row, used=now)
 
     def _is_there(self, row: OrderRow) -> bool:
         """Tell whether the owner of an order is at work: its process here, its word from elsewhere."""

@@ -174,8 +174,8 @@ class Maker:
         elif not is_mine and row.state is OrderState.MADE and are_there(row.assets):
             self._publish(row)
             work.finish(row)
-        elif not is_mine and row.state is OrderState.MADE and ledger.drop(row, work.owner):
-            ledger.forget(id, work.owner)  # somebody has deleted its files: it is made again
+        elif not is_mine and row.state is OrderState.MADE and self.cache.drop(row, work.owner):
+            return self._claim(order, work)  # somebody had deleted its files
         return is_mine
 
     def _take_up(self, order: Order, work: _Work) -> None:
