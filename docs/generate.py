@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import swath
 from swath.cli.main import COMMANDS, load_command
 from swath.config import Settings
+from swath.config.orders import OrderSettings
 from swath.processes import processes
 
 if TYPE_CHECKING:
@@ -125,7 +126,12 @@ def settings_page() -> str:
         "the user's, the site's, in this order) and from environment variables, which win over all files. "
         "[Settings](../howto/settings.md) shows how.\n\n"
     )
-    return _page("Settings", text + _table(("key", "environment", "default", "meaning"), rows))
+    orders = [
+        (f"`{name}`", f"`SWATH_ORDERS__{name.upper()}`", _setting_default(field), field.description)
+        for name, field in OrderSettings.model_fields.items()
+    ]
+    header = ("key", "environment", "default", "meaning")
+    return _page("Settings", f"{text}{_table(header, rows)}\n## `[orders]`\n\n{_table(header, orders)}")
 
 
 def _setting_default(field: Any) -> str:
@@ -194,6 +200,7 @@ def python_page() -> str:
         _entry("swath.cube", "load", "swath.load"),
         _entry("swath.api", "save", "swath.save"),
         _entry("swath.api", "run", "swath.run"),
+        _entry("swath.api", "order", "swath.order"),
         _entry("swath.api", "cluster", "swath.cluster"),
         "### `swath.catalog`\n\n`swath.catalog(location=None, *, create=False)` opens a catalog: a SQLite "
         "file or the address of a STAC API; that of the settings unless given. It gives a "

@@ -13,6 +13,7 @@ from odc.geo.xr import xr_coords
 from swath.cube import accessor  # noqa: F401 -- registers `.swath`
 from swath.cube.given import item_dicts, parse_geometry
 from swath.cube.on_tape import bring_files
+from swath.cube.orderable import say_if_orderable
 from swath.cube.plan import CubePlan, plan_cube
 from swath.model import InputError, parse_bbox
 
@@ -102,11 +103,16 @@ def load(
     if like is not None:
         geobox = like.odc.geobox
     given = item_dicts(items)
-    plan = plan_cube(
-        given, names, geobox=geobox, crs=crs, resolution=resolution,
-        bbox=parse_bbox(bbox) if bbox is not None else None, geometry=parse_geometry(geometry),
-        valid=valid, groupby=groupby, resampling=resampling,
-    )  # fmt: skip
+    try:
+        plan = plan_cube(
+            given, names, geobox=geobox, crs=crs, resolution=resolution,
+            bbox=parse_bbox(bbox) if bbox is not None else None, geometry=parse_geometry(geometry),
+            valid=valid, groupby=groupby, resampling=resampling,
+        )  # fmt: skip
+    except InputError as error:
+        if told := say_if_orderable(error, given, names):
+            raise told from error
+        raise
     size = _chunk_size(chunks, plan.geobox.shape)
     cost = plan.explain(size)
     cost.check(memory_bytes or _free_memory(), whole=chunks is None)

@@ -29,6 +29,16 @@ def test_made_assets_are_loaded_with_the_others(shelf, monkeypatch):
     ]
 
 
+def test_who_loads_what_can_be_made_is_told_how(shelf, monkeypatch):
+    monkeypatch.setenv("SWATH_HOME", str(shelf.settings.home))
+    with pytest.raises(InputError, match="has no band 'ndvi'") as caught:
+        swath.load(shelf.items(), ["red", "ndvi"])
+    assert "have it made: items = swath.order(items, ['ndvi'])" in str(caught.value)
+    with pytest.raises(InputError, match="has no band 'ndvy'") as caught:
+        swath.load(shelf.items(), ["ndvy"])
+    assert "swath.order" not in str(caught.value)
+
+
 def test_pystac_reads_the_item_and_its_product(shelf):
     import pystac
 

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from swath.catalog import open_catalog
 from swath.jobs.folder import JobFolder, refusals
-from swath.jobs.job import job_store
+from swath.jobs.lifecycle import open_job
 from swath.jobs.orders.ledger import Ledger, OrderRow, OrderState
 from swath.jobs.orders.recipes import without_assets
-from swath.model import NotFoundError, OutputError, format_bytes
+from swath.model import NotFoundError, OutputError, SwathError, format_bytes
 
 if TYPE_CHECKING:
     from swath.config import Settings
@@ -163,9 +163,9 @@ class OrderCache:
                 f"orders: {str(folder)!r} is not in {str(self.folder)!r}, and is not deleted",
                 fix="give [orders] folder its former value, or delete it by hand",
             )
-        if (folder / "job.json").exists():
-            with contextlib.suppress(ValueError, KeyError):  # damaged: its row then stays
-                job_store(self.settings).remove(JobFolder(folder).job["id"])
+        if (folder / "job.json").exists():  # at a site that is away, its folder there stays
+            with contextlib.suppress(ValueError, KeyError, SwathError):
+                open_job(folder, self.settings).discard()
         if folder.exists():
             shutil.rmtree(folder)
         with contextlib.suppress(OSError):

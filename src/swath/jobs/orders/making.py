@@ -54,6 +54,8 @@ class Made:
     """How many were made now, by this process."""
     failed: dict[str, str] = field(default_factory=dict)
     """By the id of an order: why it could not be made."""
+    folders: dict[str, str] = field(default_factory=dict)
+    """By the id of an order: the folder of its job."""
     told: dict[str, float] = field(default_factory=dict)
     """By the id of an order: when it was made, seconds since 1970."""
 
@@ -90,6 +92,7 @@ class _Work:
     def finish(self, row: OrderRow) -> None:
         self._end(row.key.id)
         self.made.assets[row.key.id], self.made.told[row.key.id] = row.assets, row.ended
+        self.made.folders[row.key.id] = row.key.folder
 
     def fail(self, id: str, why: str) -> None:
         self._end(id)

@@ -11,6 +11,7 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from swath.cube.orderable import RECIPES
 from swath.model import InputError, unknown
 from swath.processes import get_process, parse_inputs
 from swath.products.item import MEDIA_TYPES
@@ -18,7 +19,6 @@ from swath.products.item import MEDIA_TYPES
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-RECIPES = "swath:recipes"
 ORDER = "https://stac-extensions.github.io/order/v1.0.0/schema.json"
 ITSELF = "item"
 """Sources of a recipe: the item whose asset is missing."""
