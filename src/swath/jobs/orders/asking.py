@@ -133,6 +133,8 @@ def order_missing(
     JobFailedError
         Some cannot be made, and bad files are not to be left out.
     """
+    if on != "local":
+        settings.site(on)
     process = get_process(request.process)
     inputs: Any = parse_inputs(process, request.inputs)
     where = getattr(inputs, "catalog", None) or settings.catalog_path

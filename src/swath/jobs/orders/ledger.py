@@ -13,7 +13,7 @@ import socket
 import sqlite3
 import threading
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -95,7 +95,6 @@ class OrderRow:
     """Why it has failed."""
 
 
-@dataclass(slots=True)
 class Ledger:
     """Who makes what, what there is, and when it was used last; safe with several processes.
 
@@ -105,9 +104,10 @@ class Ledger:
         The file; made when it does not exist.
     """
 
-    path: Path
-    _seen: dict[str, tuple[str, int, float]] = field(default_factory=dict)
-    """Owner and beat of orders of other machines, and when that was first seen, by this one's clock."""
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._seen: dict[str, tuple[str, int, float]] = {}
+        """Owner and beat of orders of other machines, and when that was first seen, by this one's clock."""
 
     @contextlib.contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
