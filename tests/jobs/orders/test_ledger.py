@@ -59,17 +59,21 @@ def test_a_process_that_is_gone_is_followed(ledger):
 
 
 def test_an_owner_of_another_machine_counts_by_its_word(ledger, monkeypatch):
-    monkeypatch.setattr(module, "SILENT_S", 0.3)
-    with owning(ledger) as second:
-        ledger.claim(KEY, f"elsewhere/{os.getpid()}@1.0/ab", since=0)
-        assert not ledger.claim(KEY, second, since=0)[0]
-        time.sleep(0.2)
-        ledger.beat(f"elsewhere/{os.getpid()}@1.0/ab")
-        assert not ledger.claim(KEY, second, since=0)[0]
-        time.sleep(0.2)
-        assert not ledger.claim(KEY, second, since=0)[0], "it has given its word meanwhile"
-        time.sleep(0.4)
-        assert ledger.claim(KEY, second, since=0)[0]
+    clock = [1000.0]
+    monkeypatch.setattr(module.time, "monotonic", lambda: clock[0])
+    other = f"elsewhere/{os.getpid()}@1.0/ab"
+    ledger.claim(KEY, other, since=0)
+
+    def claimed(after_s):
+        clock[0] += after_s
+        return ledger.claim(KEY, "here/1@1.0/cd", since=0)[0]
+
+    assert not claimed(0)
+    assert not claimed(module.SILENT_S - 1)
+    ledger.beat(other)
+    assert not claimed(10)
+    assert not claimed(module.SILENT_S - 1), "it has given its word meanwhile"
+    assert claimed(2)
 
 
 def test_what_failed_has_failed_for_all_who_waited_and_is_tried_by_the_next(ledger):
