@@ -158,3 +158,25 @@ def test_a_token_of_another_search_is_refused(catalog):
 def test_fields_leave_no_pystac_items(catalog):
     with pytest.raises(InputError, match="items_as_dicts"):
         list(catalog.search(fields="id").items())
+
+
+def test_an_item_is_changed_with_nobody_writing_in_between(catalog):
+    def add_one(held):
+        properties = held["properties"]
+        return {**held, "properties": {**properties, "n": properties.get("n", 0) + 1}}
+
+    def count():
+        with SqliteCatalog(catalog.location) as own:
+            for _ in range(20):
+                own.change_item("one", "a00", add_one)
+
+    threads = [threading.Thread(target=count) for _ in range(4)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    assert catalog.get_item("one", "a00")["properties"]["n"] == 80
+    assert catalog.change_item("one", "none", add_one) is None
+    with pytest.raises(InputError, match="item 'a00' would not be valid"):
+        catalog.change_item("one", "a00", lambda held: {**held, "geometry": {"type": "Cube"}})
+    assert catalog.get_item("one", "a00")["properties"]["n"] == 80

@@ -109,15 +109,11 @@ class SqliteCatalog:
             There is no such collection, or no such item in it.
         """
         with self._db.reading() as connection:
-            row = connection.execute(
-                "SELECT properties, rest FROM items JOIN documents USING (pk) "
-                "WHERE collection = ? AND id = ?",
-                [collection, item],
-            ).fetchone()
-            if row is None:
+            held = _document(connection, collection, item)
+            if held is None:
                 self._check_collections(connection, (collection,))
                 raise NotFoundError(f"catalog: collection {collection!r} has no item {item!r}")
-        return item_of(*row)
+        return held
 
     def search(
         self,
@@ -282,14 +278,10 @@ class SqliteCatalog:
             It is no valid item any more; the one that was there stays.
         """
         with self._db.writing() as connection:
-            row = connection.execute(
-                "SELECT properties, rest FROM items JOIN documents USING (pk) "
-                "WHERE collection = ? AND id = ?",
-                [collection, item],
-            ).fetchone()
-            if row is None:
+            held = _document(connection, collection, item)
+            if held is None:
                 return None
-            changed = change(item_of(*row))
+            changed = change(held)
             rows, rejected = prepare_items([changed], base="", collection=collection)
             if rejected:
                 raise InputError(f"catalog: item {item!r} would not be valid: {rejected[0].reason}")
@@ -326,6 +318,14 @@ class SqliteCatalog:
         quoted = '"by ' + property_name(name) + '"'
         with self._db.writing() as connection:
             connection.execute(f"CREATE INDEX IF NOT EXISTS {quoted} ON documents ({value})")
+
+
+def _document(connection: sqlite3.Connection, collection: str, item: str) -> dict[str, Any] | None:
+    row = connection.execute(
+        "SELECT properties, rest FROM items JOIN documents USING (pk) WHERE collection = ? AND id = ?",
+        [collection, item],
+    ).fetchone()
+    return None if row is None else item_of(*row)
 
 
 def _some(
