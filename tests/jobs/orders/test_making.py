@@ -14,7 +14,9 @@ from runs import check_item
 
 from swath.catalog import open_catalog
 from swath.jobs.orders import Recipe, order
+from swath.jobs.orders.ledger import Ledger
 from swath.jobs.orders.recipes import without_assets
+from swath.model import CatalogError
 
 ASK = """
 import sys
@@ -180,6 +182,31 @@ def test_two_recipes_at_once_do_not_lose_each_others_assets(shelf):
     for each in threads:
         each.join()
     assert all({"ndvi", "evi"} <= each["assets"].keys() for each in shelf.items())
+
+
+def test_who_may_only_read_uses_what_is_made(shelf, monkeypatch):
+    order(shelf.items(), ["ndvi"], shelf.settings)
+
+    def refuse(*_, **__):
+        raise CatalogError("orders: the ledger cannot be used")
+
+    monkeypatch.setattr(Ledger, "_open", refuse)  # the tests' user is root, who may write anything
+    items = shelf.items()
+    filled, made = order(items, ["ndvi"], shelf.settings)
+    assert filled == items
+    assert (len(made.assets), made.fresh) == (3, 0)
+    with pytest.raises(CatalogError):
+        order([without_assets(each) for each in items], ["ndvi"], shelf.settings)
+
+
+def test_an_item_that_goes_while_its_asset_is_made_is_no_matter(shelf):
+    def tell(_):
+        with open_catalog(shelf.settings.catalog_path) as catalog:
+            catalog.delete_items(COLLECTION, [CLEAR[0]])
+
+    (item,), made = order(shelf.items(CLEAR[0]), ["ndvi"], shelf.settings, tell=tell)
+    assert made.fresh == 1
+    assert Path(item["assets"]["ndvi"]["href"]).is_file()
 
 
 def test_the_results_are_no_collection_of_their_own(shelf):

@@ -86,7 +86,7 @@ def order(
     for item, several in zip(items, wanted, strict=True):
         for each in several:
             id = each.key.id
-            if id in made.assets:
+            if id in made.told:
                 item = with_assets(item, made.assets[id], id, stamp(made.told[id]))  # noqa: PLW2901
         filled.append(item)
     return filled, made

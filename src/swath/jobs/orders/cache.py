@@ -18,6 +18,8 @@ from swath.jobs.orders.recipes import without_assets
 from swath.model import NotFoundError, OutputError, SwathError, format_bytes
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from swath.config import Settings
 
 LEDGER = "orders.sqlite"
@@ -192,6 +194,6 @@ def folder_bytes(folder: Path) -> int:
     return total
 
 
-def are_there(assets: dict[str, Any]) -> bool:
+def are_there(assets: Mapping[str, Mapping[str, Any]]) -> bool:
     """Tell whether the files of assets that were made are still there."""
     return all("://" in each["href"] or Path(each["href"]).exists() for each in assets.values())

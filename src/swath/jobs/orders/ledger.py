@@ -218,6 +218,22 @@ class Ledger:
         with self._open() as connection:
             connection.execute("UPDATE orders SET owner = '' WHERE owner = ?", (owner,))
 
+    def touch(self, ids: Iterable[str]) -> set[str]:
+        """Note that what is made is used; from then on it stays for a while.
+
+        Returns
+        -------
+        set of str
+            Those that are made, and that nobody drops just now.
+        """
+        with self._open() as connection:
+            found = connection.execute(
+                "UPDATE orders SET used = ? WHERE state = ? AND id IN (SELECT value FROM json_each(?)) "
+                "RETURNING id",
+                (time.time(), OrderState.MADE, json.dumps(list(ids))),
+            )
+            return {each for (each,) in found}
+
     # -- keeping --------------------------------------------------------------------------------------
 
     def hold(self, ids: Iterable[str], job: str) -> None:

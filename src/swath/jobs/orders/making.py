@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from dataclasses import dataclass, field
@@ -17,7 +18,7 @@ from swath.jobs.orders.ledger import OrderKey, OrderRow, OrderState, owning
 from swath.jobs.orders.outcome import made_assets
 from swath.jobs.orders.recipes import with_assets
 from swath.jobs.prepare import Request
-from swath.model import JobState, OutputError, SwathError, format_instant
+from swath.model import CatalogError, JobState, NotFoundError, OutputError, SwathError, format_instant
 from swath.sites.slurm import SlurmResources
 
 if TYPE_CHECKING:
@@ -42,6 +43,8 @@ class Order:
     """How it is made."""
     inputs: Mapping[str, Any]
     """Inputs of the process, with the items."""
+    present: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """What was made for it already, as the item has it; none where that is not all."""
 
 
 @dataclass(slots=True)
@@ -150,8 +153,29 @@ class Maker:
         SwathError
             The ledger, the catalog or the site cannot be used, or there is no room.
         """
+        made = self._find(orders)
+        lacking = [each for each in orders if each.key.id not in made.assets]
+        return self._make(lacking, made) if lacking else made
+
+    def _find(self, orders: Sequence[Order]) -> Made:
+        """Find what items have already; who may only read the catalog can use that too."""
+        made = Made()
+        present = {each.key.id: each for each in orders if each.present and are_there(each.present)}
+        if present and self.cache.ledger.exists():
+            try:
+                kept = self.cache.ledger.touch(present)
+            except CatalogError:
+                kept = set(present)
+            for id, order in present.items():
+                if id in kept:
+                    made.assets[id] = {key: dict(each) for key, each in order.present.items()}
+                    made.folders[id] = order.key.folder
+        return made
+
+    def _make(self, orders: Sequence[Order], made: Made) -> Made:
+        total = len(orders) + len(made.assets)
         with owning(self.cache.ledger) as owner:
-            work = _Work(owner, time.time(), {each.key.id: each for each in orders})
+            work = _Work(owner, time.time(), {each.key.id: each for each in orders}, made=made)
             while work.is_left and not self.stop.is_set():
                 before = len(work.waiting), len(work.running)
                 for order in list(work.waiting.values()):
@@ -161,7 +185,7 @@ class Maker:
                         self._take_up(order, work)
                 self._look(work)
                 if (len(work.waiting), len(work.running)) == before:
-                    self.tell(f"{work.done} of {len(orders)} orders done; {work.words(self.on)}")
+                    self.tell(f"{work.done} of {total} orders done; {work.words(self.on)}")
                     self.stop.wait(_POLL_SITE_S if work.running else _POLL_S)
             self.cache.trim(owner)
         return work.made
@@ -270,11 +294,11 @@ class Maker:
         self.cache.ledger.fail(order.key.id, work.owner, str(error))
 
     def _publish(self, row: OrderRow) -> None:
-        """Let the item in the catalog have what was made for it; the catalog of an API stays as it is."""
+        """Let the item have what was made for it, if it is still there; that of an API is never changed."""
         if "://" in self.cache.catalog:
             return
         key = row.key
-        with open_catalog(self.cache.catalog) as catalog:
+        with contextlib.suppress(NotFoundError), open_catalog(self.cache.catalog) as catalog:
             held = catalog.get_item(key.collection, key.item)["assets"]
             if any(held.get(name, {}).get("order:id") != key.id for name in row.assets):
                 made = stamp(row.ended)

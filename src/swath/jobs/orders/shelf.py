@@ -94,7 +94,11 @@ class Shelf:
         stem = f"{file_name(name)}-{file_name(recipe.name)}-{id[:8]}"
         folder = self.cache.folder / file_name(collection) / stem
         key = OrderKey(id, self.cache.name, collection, name, recipe.name, str(folder))
-        return Order(key, recipe, _inputs(plain, recipe, sources))
+        held = {name: each for name in recipe.assets if (each := item["assets"].get(name))}
+        is_whole = len(held) == len(recipe.assets) and all(
+            each.get("order:id") == id for each in held.values()
+        )
+        return Order(key, recipe, _inputs(plain, recipe, sources), held if is_whole else {})
 
     def _sources(self, item: Item, recipe: Recipe) -> list[Item]:
         """Find the items that a recipe reads.
