@@ -9,7 +9,8 @@ import time
 
 import pytest
 
-from swath.catalog.mirror.journal import AssetKept, Journal, Kept
+from swath.catalog.mirror.journal import Journal
+from swath.catalog.mirror.kept import AssetKept, Kept
 from swath.model import OutputError
 
 

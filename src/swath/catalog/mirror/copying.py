@@ -6,7 +6,7 @@ import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from swath.catalog.mirror.journal import AssetKept, Kept
+from swath.catalog.mirror.kept import AssetKept, Kept
 from swath.catalog.mirror.limits import Turns
 from swath.catalog.mirror.names import changed_name
 from swath.catalog.mirror.reading import ChangedError, Reading, StoppedError, TwinError, stamp_of

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from swath.catalog.hrefs import STRUCTURE, is_absolute
-from swath.catalog.mirror.journal import AssetKept, Kept
+from swath.catalog.mirror.kept import AssetKept, Kept
 from swath.catalog.mirror.names import COLLECTION, ROOT
 from swath.storage.checksum import format_multihash, parse_multihash
 

@@ -14,7 +14,7 @@ from swath.catalog.mirror.documents import (
     read_document,
     write_document,
 )
-from swath.catalog.mirror.journal import Kept
+from swath.catalog.mirror.kept import Kept
 from swath.catalog.mirror.names import asset_hrefs, asset_names, item_folder, item_key
 from swath.model import SwathError
 from swath.storage import join_key
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from swath.catalog.mirror.copying import Copier, Settled
-    from swath.catalog.mirror.journal import AssetKept, Journal
+    from swath.catalog.mirror.journal import Journal
+    from swath.catalog.mirror.kept import AssetKept
     from swath.storage import ObjectStore
 
 

@@ -13,7 +13,7 @@ from swath.storage.s3 import S3Store
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from swath.catalog.mirror.journal import Kept
+    from swath.catalog.mirror.kept import Kept
     from swath.storage import ObjectStore, Stat
 
 

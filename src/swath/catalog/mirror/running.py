@@ -242,13 +242,15 @@ class MirrorRun:
             wanted = wanted_assets(item, self.choice.assets)
             work = ItemWork(item, item_key(item["collection"], item["id"]), wanted, left=len(wanted))
             try_adopt(self._shelf, work.key)
-            for each in wanted:
+            for each in wanted[1:]:
                 pool.submit(self._asset, work, each, done)
         except BaseException as error:  # noqa: BLE001 -- the edge of a thread: raised again by the run
             self._end(error)
             done()
             return
-        if not wanted:
+        if wanted:
+            self._asset(work, wanted[0], done)
+        else:
             self._close(work, done)
 
     def _asset(self, work: ItemWork, wanted: Wanted, done: Callable[[], None]) -> None:

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from concurrent.futures import Executor
 
-    from swath.catalog.mirror.journal import Journal, Kept
+    from swath.catalog.mirror.journal import Journal
+    from swath.catalog.mirror.kept import Kept
     from swath.catalog.mirror.limits import Bandwidth
     from swath.catalog.mirror.values import MirrorReport
     from swath.storage import ObjectStore
