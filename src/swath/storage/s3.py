@@ -20,11 +20,16 @@ if TYPE_CHECKING:
     from swath.config import StoreSettings
     from swath.storage.address import Root
     from swath.storage.credentials import Credentials, Secret
+    from swath.storage.protocol import ObjectStore
 
 _PART = 16 << 20
 """Bytes of a part of an upload in parts: 10 000 of them are 156 GiB."""
 _PARTS_AT_ONCE = 4
 """Parts of one stream that are held in memory and on their way."""
+_LARGE = 64 << 20
+"""Bytes from which an object is read by several requests at once."""
+_COPIED = 5 << 30
+"""Bytes up to which S3 copies an object by one request."""
 
 
 class S3Store:
@@ -92,6 +97,8 @@ class S3Store:
     def opened(self, key: str) -> tuple[Stat, Iterator[memoryview]]:
         """Ask for an object once: what it is, and its pieces."""
         told, pieces = self.client.opened(check_key(key))
+        if told["size"] >= _LARGE and (etag := told.get("e_tag")):
+            return self._stat(told), self.client.in_ranges(key, told["size"], etag)
         return self._stat(told), pieces
 
     def put(self, key: str, data: bytes | Path | Iterable[bytes], *, overwrite: bool = True) -> Stat:
@@ -170,6 +177,22 @@ class S3Store:
         else:
             self.client.ask("copy", check_key(source), self.client.path(target))
         self.delete([source])
+
+    def copy_from(self, other: ObjectStore, source: str, target: str) -> Stat | None:
+        """Copy an object on the server, where both are in one bucket for one user."""
+        check_key(target)
+        if not isinstance(other, S3Store) or not self.is_beside(other) or other.stat(source).size > _COPIED:
+            return None
+        other.client.ask("copy", source, self.client.path(target))
+        return self.stat(target)
+
+    def is_beside(self, other: S3Store) -> bool:
+        """Tell whether another store is in the same bucket, for the same user."""
+        return other is self or self._bucket() == other._bucket()
+
+    def _bucket(self) -> tuple[Any, ...]:
+        place = s3_place(self.settings, os.environ)
+        return self.root.host, place["endpoint"], place["region"], self.client.secret()
 
     def checksum(self, key: str) -> Checksum | None:
         """Give the MD5 that the ETag is of objects that were written by one request."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -31,8 +32,12 @@ if TYPE_CHECKING:
 
 _SMALL = 8 << 20
 """Bytes up to which a file is summed before any of it is sent."""
-_STREAM = 96 << 20
+_STREAM = 128 << 20
 """Bytes in memory while a larger file goes through: parts on their way, and pieces read ahead."""
+_READ = 48 << 20
+"""Bytes in memory while a larger file is read only."""
+_MD5 = re.compile(r"[0-9a-f]{32}(-\d+)?")
+"""ETags of S3 that are made of MD5: of the bytes, or of the sums of their parts."""
 _REFUSALS = 20
 """Files that the mirror's store does not take, one after the other, before it counts as gone."""
 _PAUSE_S = 0.5
@@ -75,6 +80,10 @@ class RefusedError(Exception):
         self.error = error
 
 
+class NoCopyError(Exception):
+    """The server's copy is none, or nobody knows whether it is right: the bytes have to be sent."""
+
+
 class Copier:
     """Brings assets to one mirror; safe with several threads.
 
@@ -114,6 +123,7 @@ class Copier:
         self._hrefs = Turns()
         self._digests = Turns()
         self._refusals = 0
+        self._server_copies = True
 
     def settle(self, wanted: Wanted) -> Settled:
         """Bring an asset to the mirror, unless it is there.
@@ -190,6 +200,8 @@ class Copier:
         )
         try:
             kept = self._write(reading, place, stat, tag)
+        except NoCopyError:
+            return self._copy(wanted, source, key)
         except TwinError as same:
             how = "kept" if same.kept.key in (place, wanted.key) else "shared"
             return Settled(AssetKept(wanted.href, stamp, same.kept.key), same.kept, how)
@@ -202,6 +214,10 @@ class Copier:
                 held.enter_context(self._memory.held(stat.size))
                 data: Any = b"".join(reading)
                 reading.finish(held)
+            elif told := self._copied(reading, place, stat, held):
+                kept = Kept(place, stat.size, reading.digest, told.etag, tag)
+                self._journal.keep(kept)
+                return kept
             else:
                 held.enter_context(self._memory.held(_STREAM))
                 data = reading.to_the_end(held)
@@ -209,6 +225,25 @@ class Copier:
             kept = Kept(place, stat.size, reading.digest, told.etag, tag)
             self._journal.keep(kept)
             return kept
+
+    def _copied(self, reading: Reading, place: str, stat: Stat, held: contextlib.ExitStack) -> Stat | None:
+        """Let the server copy a large file that was read and summed; None where it cannot, or nobody knows.
+
+        The bytes are those that were read where the copy has their ETag, which S3 makes of their MD5.
+        """
+        source = reading.source
+        if not self._server_copies or not _same_server(source, self._target) or not _MD5.fullmatch(stat.etag):
+            return None
+        with self._memory.held(_READ):
+            for _ in reading:
+                pass
+            reading.finish(held)
+        with contextlib.suppress(SwathError):
+            told = self._target.copy_from(source, reading.key, join_key(self._prefix, place))  # type: ignore[attr-defined]
+            if told is not None and (told.size, _plain(told.etag)) == (stat.size, _plain(stat.etag)):
+                return told  # type: ignore[no-any-return]
+        self._server_copies = False
+        raise NoCopyError  # what may lie there, no item refers to: it is written again
 
     def _put(self, reading: Reading, place: str, data: Any) -> Stat:
         try:
@@ -271,6 +306,10 @@ def _tag_of(source: ObjectStore, stat: Stat) -> str:
     """Name the bytes by the MD5 that S3 gives those that were written by one request; else not at all."""
     is_md5 = isinstance(source, S3Store) and len(stat.etag) == 32 and "-" not in stat.etag
     return f"{stat.etag}-{stat.size}" if is_md5 else ""
+
+
+def _same_server(source: ObjectStore, target: ObjectStore) -> bool:
+    return isinstance(source, S3Store) and isinstance(target, S3Store) and target.is_beside(source)
 
 
 def _plain(etag: str) -> str:

@@ -39,7 +39,7 @@ _TOGETHER_S = 0.03
 class Journal:
     """The memory of one mirror; safe with several threads and processes.
 
-    Each line is in the file when it has been noted, and within `_TOGETHER_S` while a run is under way; then it
+    Each line is in the file when it has been noted; while a run is under way, within `_TOGETHER_S`. Then it
     stays there when the process is killed. Nothing is lost with the whole of it: what is complete is known
     from the items on the mirror itself too.
 
@@ -226,7 +226,7 @@ class Journal:
         return count
 
     def listed(self, key: str) -> tuple[int, str] | None:
-        """Give size and etag of an object as the store told them: at the beginning, or when it was written."""
+        """Give size and etag of an object as the store told them, at the beginning or since."""
         if pending := self._pending("objects", key):
             return pending.size, pending.etag
         if not self._any_listed and not self._may_have(key):
