@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import re
+import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from swath.catalog.mirror.folders import FolderCopier
 from swath.catalog.mirror.kept import AssetKept, Kept
 from swath.catalog.mirror.limits import Turns
 from swath.catalog.mirror.names import changed_name
@@ -23,7 +25,6 @@ from swath.storage.checksum import parse_multihash
 from swath.storage.s3 import S3Store
 
 if TYPE_CHECKING:
-    import threading
     from collections.abc import Callable, Iterator
 
     from swath.catalog.mirror.journal import Journal
@@ -58,6 +59,8 @@ class Wanted:
     """Where it goes, unless the same bytes are there already."""
     checksum: str = ""
     """``file:checksum`` of the source; empty: it has none."""
+    is_folder: bool = False
+    """True for a folder of objects, such as a Zarr store."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +102,8 @@ class Copier:
         Limits.
     tries : int
         How often a file is begun.
+    concurrency : int
+        Files at once.
     stopped : threading.Event
         Ends what is under way.
     moved : callable
@@ -114,6 +119,7 @@ class Copier:
         bandwidth: Bandwidth,
         memory: Memory,
         tries: int,
+        concurrency: int,
         stopped: threading.Event,
         moved: Callable[[int], None],
     ) -> None:
@@ -124,6 +130,8 @@ class Copier:
         self._digests = Turns()
         self._refusals = 0
         self._server_copies = True
+        self._slots = threading.BoundedSemaphore(concurrency)
+        self._folders = FolderCopier(target, prefix, journal, self, concurrency)
 
     def settle(self, wanted: Wanted) -> Settled:
         """Bring an asset to the mirror, unless it is there.
@@ -138,23 +146,46 @@ class Copier:
             Somebody asked to stop.
         """
         with self._hrefs.turn(wanted.href):
-            settled = self._again(wanted)
+            settled = self._folder(wanted) if wanted.is_folder else None
+            if settled is None:
+                with self._slots:
+                    settled = self._again(wanted.href, lambda: self._once(wanted))
             self._journal.settle(wanted.item, wanted.asset, settled.origin)
             return settled
 
-    def _again(self, wanted: Wanted) -> Settled:
+    def _folder(self, wanted: Wanted) -> Settled | None:
+        found = self._again(wanted.href, lambda: self._folders.copy(wanted))
+        return Settled(*found) if found else None
+
+    def copy_object(self, href: str, source: ObjectStore, key: str, place: str) -> Kept:
+        """Bring one object of a folder to its place; one with the same bytes elsewhere does not do."""
+
+        def once() -> Kept:
+            stat, pieces = _opened(source, key)
+            reading = Reading(
+                source, key, stat, pieces, checksum="", take=self._take, claim=lambda *_: None
+            )  # fmt: skip
+            try:
+                return self._write(reading, place, stat, "")
+            except NoCopyError:
+                return once()
+
+        with self._slots:
+            return self._again(href, once)
+
+    def _again[T](self, href: str, once: Callable[[], T]) -> T:
         """Try until it is done, or makes no sense."""
         last: SwathError | None = None
         for attempt in range(self._tries):
             if attempt and self._stopped.wait(_PAUSE_S * 2 ** (attempt - 1)):
                 raise StoppedError
             try:
-                return self._once(wanted)
+                return once()
             except StoreError as error:
                 last = error
             except ChangedError:
                 last = StoreError(
-                    f"mirror: {wanted.href} changes while it is copied, {self._tries} times now",
+                    f"mirror: {href} changes while it is copied, {self._tries} times now",
                     fix="try again when nobody writes there",
                 )
         raise last or StoppedError
@@ -274,6 +305,14 @@ class Copier:
             found = stat.size, stat.etag
         same = not kept.etag or not found[1] or _plain(kept.etag) == _plain(found[1])
         return kept if found[0] == kept.size and same else None
+
+    def whole_folder(self, key: str) -> Kept | None:
+        """Give what `whole` gives, of a folder."""
+        return self._folders.whole(key)
+
+    def close(self) -> None:
+        """Let go of threads."""
+        self._folders.close()
 
     def _whole_twin(self, **known: str) -> Kept | None:
         twin = self._journal.twin(**known)

@@ -235,6 +235,19 @@ class Journal:
             return int(size), etag
         return None
 
+    def listed_below(self, folder: str) -> int | None:
+        """Give the bytes of all that is in a folder; None where nothing is."""
+        self._flush()
+        sql = "SELECT sum(size) FROM listed WHERE key >= ? AND key < ?"  # the sign after a slash is a zero
+        found: Any = self._rows(sql, f"{folder}/", f"{folder}0")[0][0]
+        return None if found is None else int(found)
+
+    def forget_below(self, folder: str) -> None:
+        """Forget all that is in a folder."""
+        self._flush()
+        for table in ("objects", "listed"):
+            self._rows(f"DELETE FROM {table} WHERE key >= ? AND key < ?", f"{folder}/", f"{folder}0")
+
     def listed_keys(self, ending: str = "") -> list[str]:
         """Give the keys that were there at the beginning."""
         found = self._rows("SELECT key FROM listed WHERE substr(key, -length(?)) = ?", ending, ending)

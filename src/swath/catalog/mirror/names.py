@@ -97,7 +97,7 @@ def _with_ending(name: str, ending: str) -> str:
 
 
 def _ending(href: str) -> str:
-    last = unquote(urlsplit(href).path if "://" in href else href).rpartition("/")[2]
+    last = unquote(urlsplit(href).path if "://" in href else href).rstrip("/").rpartition("/")[2]
     found = _ENDING.search(last)
     if found is None:
         return ""
