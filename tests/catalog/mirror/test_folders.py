@@ -28,7 +28,7 @@ def make_cube(path: Path, *, version: int = 3, side: int = 64, seed: int = 1) ->
     bands = {name: (("y", "x"), rng.integers(0, 9999, (side, side), "uint16")) for name in ("red", "nir")}
     cube = xr.Dataset(bands, {"x": np.arange(side), "y": np.arange(side)})
     encoding = {name: {"chunks": (16, 16)} for name in bands}
-    cube.to_zarr(path, mode="w", zarr_format=version, consolidated=True, encoding=encoding)
+    cube.to_zarr(path, mode="w", zarr_format=version, consolidated=version == 2, encoding=encoding)
     return cube
 
 
@@ -36,17 +36,16 @@ def zarr_item(href: str, **fields: object):
     return item("x", {"cube": href}, type="application/vnd.zarr; version=3", **fields)
 
 
-def open_mirrored(place: Place, to: Path) -> xr.Dataset:
+def open_mirrored(place: Place) -> xr.Dataset:
     """Open the cube of a mirror in a folder."""
     href = place.json("c/x/x.json")["assets"]["cube"]["href"]
-    with xr.open_zarr(Path(place.address, "c/x", href), consolidated=True) as cube:
+    with xr.open_zarr(Path(place.address, "c/x", href), consolidated=False) as cube:
         return cube.load()
 
 
 @pytest.mark.parametrize("version", [2, 3])
 def test_to_a_bucket_and_back(maker, bucket, folder, tmp_path, version):
     cube = make_cube(tmp_path / "cube.zarr", version=version)
-    (tmp_path / "link.zarr").symlink_to("cube.zarr")
     report = maker.mirror([zarr_item(str(tmp_path / "cube.zarr"))], bucket)
     assert (report.copied, report.files, report.failures) == (1, 1, [])
     asset = bucket.json("c/x/x.json")["assets"]["cube"]
@@ -60,7 +59,7 @@ def test_to_a_bucket_and_back(maker, bucket, folder, tmp_path, version):
     assert (report.copied, report.failures) == (1, [])
     again = folder.json("c/x/x.json")["assets"]["cube"]
     assert again["file:checksum"] == asset["file:checksum"]
-    xr.testing.assert_identical(open_mirrored(folder, tmp_path), cube)
+    xr.testing.assert_identical(open_mirrored(folder), cube)
     assert swath.mirror("none", folder.address, verify=True).to_dict()["failures"] == []
     assert swath.mirror("none", bucket.address, verify=True).to_dict()["failures"] == []
 
@@ -69,13 +68,12 @@ def test_what_describes_the_chunks_comes_after_them(maker, folder, tmp_path):
     make_cube(tmp_path / "cube.zarr")
     maker.mirror([zarr_item(str(tmp_path / "cube.zarr"))], folder)
     written = {each: each.stat().st_mtime_ns for each in Path(folder.address).rglob("*") if each.is_file()}
-    last_chunk = max(at for each, at in written.items() if "/c/" in str(each.relative_to(each.parents[2])))
     in_cube = {each: at for each, at in written.items() if ".zarr" in str(each)}
     describing = {each: at for each, at in in_cube.items() if each.name in DESCRIBING}
     assert len(in_cube) - len(describing) == 2 * 16 + 2
     assert max(at for each, at in in_cube.items() if each not in describing) <= min(describing.values())
     assert max(describing, key=describing.__getitem__).parent.suffix == ".zarr", "the root comes last"
-    assert last_chunk <= written[Path(folder.address, "c/x/x.json")]
+    assert max(in_cube.values()) <= written[Path(folder.address, "c/x/x.json")]
 
 
 def test_the_order_of_both_versions():
@@ -100,7 +98,7 @@ def test_the_next_run_copies_nothing_and_a_change_takes_another_place(maker, fol
     third = maker.mirror(items, folder)
     assert (third.copied, third.items_written, third.failures) == (1, 1, [])
     assert set(before) < set(folder.listed()), "somebody may be reading what was there"
-    xr.testing.assert_identical(open_mirrored(folder, tmp_path), changed)
+    xr.testing.assert_identical(open_mirrored(folder), changed)
 
 
 def test_a_dry_run_adds_up_what_is_in_it(maker, folder, bucket, tmp_path):
@@ -127,10 +125,12 @@ def test_a_wrong_chunk_is_named_and_repaired(maker, folder, tmp_path):
         report = swath.mirror("none", folder.address, verify=True)
         assert [(each.item, each.asset) for each in report.failures] == [("x", "cube")], spoil
         if spoil == "more":
+            (failure,) = maker.mirror(items, folder, repair=True).failures
+            assert "objects that the source has not" in failure.reason
             Path(folder.address, f"{chunk}0").unlink()
         repaired = maker.mirror(items, folder, repair=True)
         assert (repaired.copied, repaired.failures) == (1, []), spoil
-        xr.testing.assert_identical(open_mirrored(folder, tmp_path), cube)
+        xr.testing.assert_identical(open_mirrored(folder), cube)
         assert swath.mirror("none", folder.address, verify=True).failures == []
 
 
@@ -162,13 +162,12 @@ def test_killed_on_the_way_it_shows_nothing_and_goes_on(maker, folder, tmp_path)
         assert process.wait() == -signal.SIGKILL
         assert not [each for each in folder.listed() if each.rpartition("/")[2] in DESCRIBING]
         assert not Path(folder.address, "c/x/x.json").exists()
-    time.sleep(0)
     done = len(chunks(folder))
     report = maker.mirror(items, folder)
     size = sum(each.stat().st_size for each in (tmp_path / "cube.zarr").rglob("*") if each.is_file())
     assert (report.copied, report.failures) == (1, [])
     assert report.moved_bytes < size * (1 - 0.5 * done / 514), "what was there is not copied again"
-    xr.testing.assert_identical(open_mirrored(folder, tmp_path), cube)
+    xr.testing.assert_identical(open_mirrored(folder), cube)
     assert not list(Path(folder.address).rglob(".part-*"))
     assert os.environ["SWATH_HOME"] not in json.dumps(folder.json("c/x/x.json"))
 

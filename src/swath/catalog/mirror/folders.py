@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from swath.catalog.mirror.kept import AssetKept, Kept
 from swath.catalog.mirror.names import changed_name
 from swath.catalog.mirror.reading import ChangedError
-from swath.model import StoreError, UnreadableAssetError
+from swath.model import ConflictError, StoreError, UnreadableAssetError
 from swath.storage import join_key, stores
 from swath.storage.checksum import parse_multihash
 
@@ -214,9 +214,15 @@ class FolderCopier:
 
     def _check_there(self, place: str, listing: Listing) -> None:
         """Look that nobody took away or added what is shown next, such as somebody who repairs meanwhile."""
-        if self._sizes(place) != listing.sizes:
+        there = self._sizes(place)
+        if more := sorted(set(there) - set(listing.sizes)):
+            raise ConflictError(
+                f"mirror: {place} has objects that the source has not: {', '.join(more[:3])}",
+                fix="remove them, and run the mirror again",
+            )
+        if there != listing.sizes:
             self._journal.forget_below(place)
-            raise StoreError(f"mirror: {place} has not all objects that were written, or others")
+            raise StoreError(f"mirror: {place} has not all objects that were written")
 
     def _sizes(self, place: str) -> Mapping[str, int]:
         return list_folder(self._target, join_key(self._prefix, place)).sizes
