@@ -46,13 +46,16 @@ class FolderStore:
         InputError, NotAllowedError
             It would lie elsewhere.
         """
-        place = str(self._folder)
+        return Path(self._place(key))
+
+    def _place(self, key: str) -> str:
+        """Give the file of a key as text: quick, for very many files."""
+        place = self.root.prefix
         for part in check_key(key).split("/"):
-            place = os.path.join(place, part)  # noqa: PTH118 -- for each of very many files
+            place = f"{place}/{part}"
             if os.path.islink(place):  # noqa: PTH114
                 self._check_inside(key)
-                break
-        return self._folder / key
+        return place
 
     def _check_inside(self, key: str) -> None:
         inside = Path(os.path.realpath(self._folder / key))
@@ -62,10 +65,10 @@ class FolderStore:
     def stat(self, key: str) -> Stat:
         """Tell what a file or a folder is."""
         with self._failures(key):
-            return self._stat(self.path(key), key)
+            return self._stat(self._place(key), key)
 
-    def _stat(self, path: Path, key: str) -> Stat:
-        told = path.stat()
+    def _stat(self, path: str | Path, key: str) -> Stat:
+        told = os.stat(path)  # noqa: PTH116
         modified = dt.datetime.fromtimestamp(told.st_mtime, dt.UTC)
         if stat.S_ISDIR(told.st_mode):
             return Stat(key, 0, modified, is_folder=True)
@@ -86,7 +89,7 @@ class FolderStore:
 
     def stream(self, key: str) -> Iterator[memoryview]:
         """Give a file in pieces."""
-        with self._failures(key), self.path(key).open("rb") as file:
+        with self._failures(key), open(self._place(key), "rb", buffering=0) as file:  # noqa: PTH123
             while piece := file.read(_PIECE):
                 yield memoryview(piece)
 

@@ -243,7 +243,8 @@ class Copier:
             held.callback(reading.close)
             if stat.size <= _SMALL:
                 held.enter_context(self._memory.held(stat.size))
-                data: Any = b"".join(reading)
+                pieces = list(reading)
+                data: Any = pieces[0] if len(pieces) == 1 else b"".join(pieces)
                 reading.finish(held)
             elif told := self._copied(reading, place, stat, held):
                 kept = Kept(place, stat.size, reading.digest, told.etag, tag)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 from typing import TYPE_CHECKING
 
@@ -80,9 +81,9 @@ class Reading:
         self._count = 0
         self.error: BaseException | None = None
 
-    @property
+    @functools.cached_property
     def digest(self) -> str:
-        """SHA-256 of what has come, in hexadecimal."""
+        """SHA-256 of what has come, in hexadecimal; asked for when all has."""
         return self._sum.hexdigest()
 
     def __iter__(self) -> Iterator[memoryview]:
