@@ -1,9 +1,10 @@
 """How fast a mirror copies to S3, beside ``rclone copy`` of the same files with as many at once.
 
 Run it with ``python benchmarks/bench_mirror.py [--small 2000] [--large 2] [--large-mb 500] [--concurrency 16]
-[--scratch FOLDER]``. Source is a folder or the bucket of a SeaweedFS that it starts, destination that bucket;
-wall time is of the whole, CPU time of the client alone, load that of the machine before. rclone trusts the
-MD5 that S3 knows; swath sums all, and lets the server copy what is large and in its bucket.
+[--sources folder,S3] [--scratch FOLDER]``. Source is a folder or the bucket of a SeaweedFS, destination that
+bucket, each row with a server of its own; wall time is of the whole, CPU time of the client alone, load that
+of the machine before. rclone trusts the MD5 that S3 knows; swath sums all, and lets the server copy what is
+large and in its bucket.
 """
 
 from __future__ import annotations
@@ -71,6 +72,7 @@ def main() -> None:
     parser.add_argument("--large", type=int, default=2, help="files of --large-mb")
     parser.add_argument("--large-mb", type=int, default=500)
     parser.add_argument("--concurrency", type=int, default=16)
+    parser.add_argument("--sources", default="folder,S3")
     parser.add_argument("--scratch", help="folder for the files and the server")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=given.scratch) as made:
@@ -85,10 +87,10 @@ def main() -> None:
                 with (Path(made) / kind / name).open("rb") as file:
                     hashlib.file_digest(file, "sha256")
             print(f"SHA-256 of all {kind} files alone: {time.process_time() - began:.1f} CPU-s", flush=True)
-            for source in ("folder", "S3"):
+            for source in given.sources.split(","):
                 with (
                     tempfile.TemporaryDirectory(dir=given.scratch) as served,
-                    seaweedfs(Path(served) / "server") as server,
+                    seaweedfs(Path(served) / "server", volumes=200) as server,
                 ):
                     run(Path(made), Path(served), server, kind, source, names, given, count * size)
             shutil.rmtree(Path(made) / kind)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import itertools
 import os
 from pathlib import Path
@@ -30,6 +31,8 @@ _LARGE = 64 << 20
 """Bytes from which an object is read by several requests at once."""
 _COPIED = 5 << 30
 """Bytes up to which S3 copies an object by one request."""
+_COPYING = dt.timedelta(minutes=15)
+"""How long a copy on the server may take."""
 
 
 class S3Store:
@@ -52,8 +55,14 @@ class S3Store:
     ) -> None:
         self.root, self.name, self.settings = root, name, settings
         self.client = Client(name, root, credentials, self._make)
+        self._copying = Client(name, root, credentials, self._make_for_copies)
 
-    def _make(self, secret: Secret | None) -> Any:
+    def _make_for_copies(self, secret: Secret | None) -> Any:
+        """Make a client that waits: a server says nothing while it copies, and must not begin again."""
+        options = client_options(self.settings.ca) | {"timeout": _COPYING, "read_timeout": _COPYING}
+        return self._make(secret, client_options=options, retry_config={"max_retries": 0})
+
+    def _make(self, secret: Secret | None, **options: Any) -> Any:
         from obstore.store import S3Store as Bucket
 
         place = s3_place(self.settings, os.environ)
@@ -67,9 +76,12 @@ class S3Store:
             self.root.host,
             region=place["region"],
             virtual_hosted_style_request=self.settings.virtual_hosts,
-            client_options=client_options(self.settings.ca),
-            retry_config=retry_options(),
-            **more,
+            **{
+                "client_options": client_options(self.settings.ca),
+                "retry_config": retry_options(),
+                **more,
+                **options,
+            },
         )
 
     def stat(self, key: str) -> Stat:
@@ -183,7 +195,7 @@ class S3Store:
         check_key(target)
         if not isinstance(other, S3Store) or not self.is_beside(other) or other.stat(source).size > _COPIED:
             return None
-        other.client.ask("copy", source, self.client.path(target))
+        other._copying.ask("copy", source, self.client.path(target))
         return self.stat(target)
 
     def is_beside(self, other: S3Store) -> bool:
