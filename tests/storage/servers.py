@@ -109,8 +109,11 @@ def answers(url: str, *statuses: int, **more: object) -> bool:
 
 
 @contextlib.contextmanager
-def seaweedfs(folder: Path) -> Iterator[Server]:
-    """Run SeaweedFS with a bucket ``eo-data``; alice may do all, the reader may read it."""
+def seaweedfs(folder: Path, *, volumes: int = 50) -> Iterator[Server]:
+    """Run SeaweedFS with a bucket ``eo-data``; alice may do all, the reader may read it.
+
+    A volume is half a GB, and never quite full.
+    """
     data = folder / "data"
     data.mkdir(parents=True)
     identities = [
@@ -135,7 +138,7 @@ def seaweedfs(folder: Path) -> Iterator[Server]:
     master, volume, filer, s3, metrics = free_ports(5, also=10000)
     words = [str(BIN / "weed"), "server", f"-dir={data}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1"]
     words += ["-master.telemetry=false", f"-master.port={master}", "-master.volumeSizeLimitMB=512"]
-    words += [f"-volume.port={volume}", "-volume.max=50", "-filer", f"-filer.port={filer}"]
+    words += [f"-volume.port={volume}", f"-volume.max={volumes}", "-filer", f"-filer.port={filer}"]
     words += [
         "-s3",
         f"-s3.port={s3}",

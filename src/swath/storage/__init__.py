@@ -2,11 +2,12 @@
 
 from swath.storage.address import Root, check_key, join_key, parse_root, quote_key
 from swath.storage.book import StoreBook, forget_stores, make_store, stores, use_stores
-from swath.storage.protocol import Checksum, ObjectStore, Residence, StageState, Stat, TapeStore
+from swath.storage.protocol import Checksum, CopyingStore, ObjectStore, Residence, StageState, Stat, TapeStore
 from swath.storage.whole import file_name, write_bytes, write_json, writing
 
 __all__ = [
     "Checksum",
+    "CopyingStore",
     "ObjectStore",
     "Residence",
     "Root",

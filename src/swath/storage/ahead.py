@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import queue
 import threading
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 _DEPTH = 2
 """Pieces that wait."""
@@ -62,3 +64,39 @@ def _taken(waiting: queue.Queue[bytes | BaseException | None]) -> Iterator[bytes
         if isinstance(each, BaseException):
             raise each
         yield each
+
+
+def fetch_ahead(
+    fetch: Callable[[int, int], memoryview], size: int, *, piece: int, at_once: int
+) -> Iterator[memoryview]:
+    """Give an object's bytes in order, several ranges of it being fetched at once.
+
+    Parameters
+    ----------
+    fetch : callable
+        Gives the bytes from an offset, so many of them.
+    size : int
+        Bytes of the object.
+    piece : int
+        Bytes of a range.
+    at_once : int
+        Ranges on their way, or waiting to be taken.
+
+    Examples
+    --------
+    >>> data = b"abcdefgh"
+    >>> [bytes(each) for each in fetch_ahead(lambda at, count: data[at : at + count], 8, piece=3, at_once=2)]
+    [b'abc', b'def', b'gh']
+    """
+    waiting: deque[Future[memoryview]] = deque()
+    with ThreadPoolExecutor(at_once, thread_name_prefix="swath-fetch") as pool:
+        try:
+            for at in range(0, size, piece):
+                waiting.append(pool.submit(fetch, at, min(piece, size - at)))
+                if len(waiting) == at_once:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for each in waiting:
+                each.cancel()

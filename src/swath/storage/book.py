@@ -67,10 +67,10 @@ class StoreBook:
             return self.store(named[1]), check_key(key) if key else ""
         root = parse_root(address)
         if not root.scheme:
-            path = Path(address.removeprefix("file://")).expanduser().absolute()
-            return self._opened(
-                f"{path.parent}/", Root("", "", str(path.parent)), StoreSettings(url="/")
-            ), path.name
+            folder, name = _split_path(address.removeprefix("file://"))
+            return self._open.get(f"{folder}/") or self._opened(
+                f"{folder}/", Root("", "", folder), StoreSettings(url="/")
+            ), name
         inside = [(name, key) for name, each in self._roots.items() if (key := each.key_of(root)) is not None]
         if inside:
             name, key = min(inside, key=lambda each: len(each[1]))
@@ -98,6 +98,15 @@ class StoreBook:
             for each in self._open.values():
                 each.close()
             self._open.clear()
+
+
+def _split_path(text: str) -> tuple[str, str]:
+    """Give folder and name of a path."""
+    folder, _, name = text.rpartition("/")
+    if folder.startswith("/") and name and "//" not in text and "/." not in text:
+        return folder, name
+    path = Path(text).expanduser().absolute()
+    return str(path.parent), path.name
 
 
 _KINDS = {"s3": "s3", "dav": "webdav", "davs": "webdav", "dcache": "dcache"}

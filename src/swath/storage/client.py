@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from swath.model import InputError, StoreError, SwathError
 from swath.storage.address import join_key
+from swath.storage.ahead import fetch_ahead
 from swath.storage.failures import Told, failure, parse_told
 
 if TYPE_CHECKING:
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
 COALESCE = 256 * 1024
 """Bytes between two ranges that are fetched as one: less than what a request costs on the way."""
 _PIECE = 4 << 20
+_RANGE = 8 << 20
+"""Bytes of a range of a large object."""
+_RANGES_AT_ONCE = 4
+"""Ranges of it that are on their way: one connection does not fill a line that is long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,8 +205,29 @@ class Client:
         found = self.ask("get", key)
         return found.meta, self._pieces(key, found)
 
+    def in_ranges(self, key: str, size: int, etag: str) -> Iterator[memoryview]:
+        """Give an object in pieces, by several requests at once; ConflictError when it is another by then."""
+
+        def fetch(start: int, count: int) -> memoryview:
+            options = {"range": (start, start + count), "if_match": etag}
+            with self.failures(key):
+                got = memoryview(self.call("get", key, options=options).bytes())
+            if len(got) != count:
+                raise self._short(key, start + len(got), size)
+            return got
+
+        return fetch_ahead(fetch, size, piece=_RANGE, at_once=_RANGES_AT_ONCE)
+
     def _pieces(self, key: str, found: Any) -> Iterator[memoryview]:
         size, got = int(found.meta["size"]), 0
+        if size <= _PIECE:  # at once: each piece is a wait for another thread
+            with self.failures(key):
+                whole = memoryview(found.bytes())
+            if len(whole) != size:
+                raise self._short(key, len(whole), size)
+            if size:
+                yield whole
+            return
         pieces = found.stream(min_chunk_size=_PIECE)
         while True:
             with self.failures(key):
@@ -211,9 +237,12 @@ class Client:
             got += len(piece)
             yield memoryview(piece)
         if got != size:
-            raise StoreError(
-                f"storage {self.name!r}: {self.root.href(key)}: it broke off at {got} of {size} bytes"
-            )
+            raise self._short(key, got, size)
+
+    def _short(self, key: str, got: int, size: int) -> StoreError:
+        return StoreError(
+            f"storage {self.name!r}: {self.root.href(key)}: it broke off at {got} of {size} bytes"
+        )
 
 
 def _told(error: Exception) -> Told:

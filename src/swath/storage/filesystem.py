@@ -12,6 +12,7 @@ from fsspec.spec import AbstractBufferedFile, AbstractFileSystem
 from swath.model import MissingObjectError, NotAllowedError
 from swath.storage.address import check_key
 from swath.storage.book import stores
+from swath.storage.protocol import CopyingStore
 from swath.storage.webdav import WebdavStore
 
 if TYPE_CHECKING:
@@ -191,9 +192,7 @@ class StoreFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec has n
         """Copy a file, through this machine where the store cannot."""
         source, key = self._locate(path1)
         target, other = self._locate(path2)
-        if source is target and isinstance(source, WebdavStore):
-            source.copy(key, other)
-        else:
+        if not isinstance(target, CopyingStore) or target.copy_from(source, key, other) is None:
             target.put(other, (bytes(piece) for piece in source.stream(key)))
 
     def mv(self, path1: str, path2: str, recursive: bool = False, maxdepth: Any = None, **more: Any) -> None:

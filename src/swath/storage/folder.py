@@ -7,6 +7,7 @@ import datetime as dt
 import errno
 import hashlib
 import os
+import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -45,21 +46,31 @@ class FolderStore:
         InputError, NotAllowedError
             It would lie elsewhere.
         """
-        path = self._folder / check_key(key)
-        inside = Path(os.path.realpath(path))
+        return Path(self._place(key))
+
+    def _place(self, key: str) -> str:
+        """Give the file of a key as text: quick, for very many files."""
+        place = self.root.prefix
+        for part in check_key(key).split("/"):
+            place = f"{place}/{part}"
+            if os.path.islink(place):  # noqa: PTH114
+                self._check_inside(key)
+        return place
+
+    def _check_inside(self, key: str) -> None:
+        inside = Path(os.path.realpath(self._folder / key))
         if not inside.is_relative_to(os.path.realpath(self._folder)):
             raise NotAllowedError(f"storage {self.name!r}: {key!r} is a link out of the folder")
-        return path
 
     def stat(self, key: str) -> Stat:
         """Tell what a file or a folder is."""
         with self._failures(key):
-            return self._stat(self.path(key), key)
+            return self._stat(self._place(key), key)
 
-    def _stat(self, path: Path, key: str) -> Stat:
-        told = path.stat()
+    def _stat(self, path: str | Path, key: str) -> Stat:
+        told = os.stat(path)  # noqa: PTH116
         modified = dt.datetime.fromtimestamp(told.st_mtime, dt.UTC)
-        if path.is_dir():
+        if stat.S_ISDIR(told.st_mode):
             return Stat(key, 0, modified, is_folder=True)
         return Stat(key, told.st_size, modified, f"{told.st_ino:x}-{told.st_mtime_ns:x}-{told.st_size:x}")
 
@@ -78,7 +89,7 @@ class FolderStore:
 
     def stream(self, key: str) -> Iterator[memoryview]:
         """Give a file in pieces."""
-        with self._failures(key), self.path(key).open("rb") as file:
+        with self._failures(key), open(self._place(key), "rb", buffering=0) as file:  # noqa: PTH123
             while piece := file.read(_PIECE):
                 yield memoryview(piece)
 

@@ -94,6 +94,17 @@ class ObjectStore(Protocol):
         """Let go of connections."""
 
 
+@runtime_checkable
+class CopyingStore(Protocol):
+    """A store whose server copies objects without sending them to and fro."""
+
+    def copy_from(self, other: ObjectStore, source: str, target: str) -> Stat | None:
+        """Copy an object of a store to a key of this one, replacing what is there, whole or not at all.
+
+        None where the two are not on one server for the same user; nothing was done then.
+        """
+
+
 @dataclass(frozen=True, slots=True)
 class Residence:
     """Where a store keeps an object."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import itertools
 import os
 from pathlib import Path
@@ -20,11 +21,18 @@ if TYPE_CHECKING:
     from swath.config import StoreSettings
     from swath.storage.address import Root
     from swath.storage.credentials import Credentials, Secret
+    from swath.storage.protocol import ObjectStore
 
 _PART = 16 << 20
 """Bytes of a part of an upload in parts: 10 000 of them are 156 GiB."""
 _PARTS_AT_ONCE = 4
 """Parts of one stream that are held in memory and on their way."""
+_LARGE = 64 << 20
+"""Bytes from which an object is read by several requests at once."""
+_COPIED = 5 << 30
+"""Bytes up to which S3 copies an object by one request."""
+_COPYING = dt.timedelta(minutes=15)
+"""How long a copy on the server may take."""
 
 
 class S3Store:
@@ -47,8 +55,14 @@ class S3Store:
     ) -> None:
         self.root, self.name, self.settings = root, name, settings
         self.client = Client(name, root, credentials, self._make)
+        self._copying = Client(name, root, credentials, self._make_for_copies)
 
-    def _make(self, secret: Secret | None) -> Any:
+    def _make_for_copies(self, secret: Secret | None) -> Any:
+        """Make a client that waits: a server says nothing while it copies, and must not begin again."""
+        options = client_options(self.settings.ca) | {"timeout": _COPYING, "read_timeout": _COPYING}
+        return self._make(secret, client_options=options, retry_config={"max_retries": 0})
+
+    def _make(self, secret: Secret | None, **options: Any) -> Any:
         from obstore.store import S3Store as Bucket
 
         place = s3_place(self.settings, os.environ)
@@ -62,9 +76,12 @@ class S3Store:
             self.root.host,
             region=place["region"],
             virtual_hosted_style_request=self.settings.virtual_hosts,
-            client_options=client_options(self.settings.ca),
-            retry_config=retry_options(),
-            **more,
+            **{
+                "client_options": client_options(self.settings.ca),
+                "retry_config": retry_options(),
+                **more,
+                **options,
+            },
         )
 
     def stat(self, key: str) -> Stat:
@@ -92,6 +109,8 @@ class S3Store:
     def opened(self, key: str) -> tuple[Stat, Iterator[memoryview]]:
         """Ask for an object once: what it is, and its pieces."""
         told, pieces = self.client.opened(check_key(key))
+        if told["size"] >= _LARGE and (etag := told.get("e_tag")):
+            return self._stat(told), self.client.in_ranges(key, told["size"], etag)
         return self._stat(told), pieces
 
     def put(self, key: str, data: bytes | Path | Iterable[bytes], *, overwrite: bool = True) -> Stat:
@@ -170,6 +189,22 @@ class S3Store:
         else:
             self.client.ask("copy", check_key(source), self.client.path(target))
         self.delete([source])
+
+    def copy_from(self, other: ObjectStore, source: str, target: str) -> Stat | None:
+        """Copy an object on the server, where both are in one bucket for one user."""
+        check_key(target)
+        if not isinstance(other, S3Store) or not self.is_beside(other) or other.stat(source).size > _COPIED:
+            return None
+        other._copying.ask("copy", source, self.client.path(target))
+        return self.stat(target)
+
+    def is_beside(self, other: S3Store) -> bool:
+        """Tell whether another store is in the same bucket, for the same user."""
+        return other is self or self._bucket() == other._bucket()
+
+    def _bucket(self) -> tuple[Any, ...]:
+        place = s3_place(self.settings, os.environ)
+        return self.root.host, place["endpoint"], place["region"], self.client.secret()
 
     def checksum(self, key: str) -> Checksum | None:
         """Give the MD5 that the ETag is of objects that were written by one request."""

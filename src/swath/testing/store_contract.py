@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from swath.model import ConflictError, InputError, MissingObjectError, NotFoundError
-from swath.storage import ObjectStore
+from swath.storage import CopyingStore, ObjectStore
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -176,6 +176,26 @@ class StoreContract:
         assert (store.get("there"), store.get("new/folder/b")) == (b"other", b"moved")
         store.move("new/folder/b", "there")
         assert store.get("there") == b"moved"
+
+    def test_copies_on_the_server_where_it_can(self, store: ObjectStore) -> None:
+        """What is copied has the same bytes, replaces what is there, and leaves the first where it was."""
+        if not isinstance(store, CopyingStore):
+            pytest.skip("the store has no copies on its server")
+        data = bytes(range(256)) * 40_000
+        store.put("a", data)
+        store.put("new/b", b"other")
+        told = store.copy_from(store, "a", "new/b")
+        if told is None:
+            assert store.get("new/b") == b"other", "nothing was done"
+            return
+        assert (told.key, told.size) == ("new/b", len(data))
+        assert store.get("a") == store.get("new/b") == data
+        assert sorted(each.key for each in store.list()) == ["a", "new/b"]
+        with pytest.raises(MissingObjectError, match="absent"):
+            store.copy_from(store, "no/absent", "new/b")
+        with pytest.raises(InputError, match="cannot name an object"):
+            store.copy_from(store, "a", "../up")
+        assert store.get("new/b") == data
 
     def test_deletes(self, store: ObjectStore) -> None:
         """Many at once."""

@@ -205,6 +205,36 @@ def test_from_a_web_server_to_a_bucket_and_on_to_webdav(
     ]  # fmt: skip
 
 
+def test_a_large_file_of_the_same_bucket_is_copied_by_its_server(maker, bucket):
+    store, prefix = bucket.located()
+    data = os.urandom(1 << 20) * 20
+    key = f"{prefix}-source/large.tif"
+    store.client.ask("put", key, data, chunk_size=5 << 20)  # in parts that the mirror would not send
+    report = maker.mirror([item("x", {"a": store.root.href(key)})], bucket)
+    assert (report.copied, report.copied_bytes, report.failures) == (1, len(data), [])
+    assert bucket.get("c/x/a.tif") == data
+    assert bucket.json("c/x/x.json")["assets"]["a"]["file:checksum"] == sha(data)
+    assert store.stat(f"{prefix}/c/x/a.tif").etag == store.stat(key).etag
+    assert store.stat(key).etag.endswith("-4")
+
+
+def test_a_source_that_changes_before_its_server_copies_it_is_read_again(maker, bucket):
+    store, prefix = bucket.located()
+    old, new = (os.urandom(1 << 20) * 9 for _ in range(2))
+    key = f"{prefix}-source/large.tif"
+    store.put(key, old)
+    changed = []
+
+    def change(report) -> None:
+        if report.moved_bytes == len(old) and not changed:
+            changed.append(store.put(key, new))
+
+    report = maker.mirror([item("x", {"a": store.root.href(key)})], bucket, watch=change)
+    assert (report.copied, report.failures, len(changed)) == (1, [], 1)
+    assert bucket.get("c/x/a.tif") == new
+    assert bucket.json("c/x/x.json")["assets"]["a"]["file:checksum"] == sha(new)
+
+
 def test_a_mirror_in_a_bucket_is_mirrored_itself(server, maker, bucket, folder):
     maker.mirror([item("x", {"a": server.put("x.tif", b"x" * 100)})], bucket)
     report = swath.mirror(f"{bucket.address}/catalog.json", folder.address)

@@ -64,7 +64,7 @@ def test_killed_at_twenty_moments_it_ends_complete(maker, folder, tmp_path):
     rng = random.Random(11)
     for _ in range(20):
         goal = there(folder) + rng.randrange(6)
-        process = started(str(file), folder.address, "--concurrency", "4", "--bandwidth", "1MB")
+        process = started(str(file), folder.address, "--concurrency", "4", "--bandwidth", "200kB")
         while there(folder) < goal and process.poll() is None:
             time.sleep(0.002)
         time.sleep(rng.uniform(0.0, 0.02))

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import re
+import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from swath.catalog.mirror.journal import AssetKept, Kept
+from swath.catalog.mirror.folders import FolderCopier
+from swath.catalog.mirror.kept import AssetKept, Kept
 from swath.catalog.mirror.limits import Turns
 from swath.catalog.mirror.names import changed_name
 from swath.catalog.mirror.reading import ChangedError, Reading, StoppedError, TwinError, stamp_of
@@ -22,7 +25,6 @@ from swath.storage.checksum import parse_multihash
 from swath.storage.s3 import S3Store
 
 if TYPE_CHECKING:
-    import threading
     from collections.abc import Callable, Iterator
 
     from swath.catalog.mirror.journal import Journal
@@ -31,8 +33,12 @@ if TYPE_CHECKING:
 
 _SMALL = 8 << 20
 """Bytes up to which a file is summed before any of it is sent."""
-_STREAM = 96 << 20
+_STREAM = 128 << 20
 """Bytes in memory while a larger file goes through: parts on their way, and pieces read ahead."""
+_READ = 48 << 20
+"""Bytes in memory while a larger file is read only."""
+_MD5 = re.compile(r"[0-9a-f]{32}(-\d+)?")
+"""ETags of S3 that are made of MD5: of the bytes, or of the sums of their parts."""
 _REFUSALS = 20
 """Files that the mirror's store does not take, one after the other, before it counts as gone."""
 _PAUSE_S = 0.5
@@ -53,6 +59,8 @@ class Wanted:
     """Where it goes, unless the same bytes are there already."""
     checksum: str = ""
     """``file:checksum`` of the source; empty: it has none."""
+    is_folder: bool = False
+    """True for a folder of objects, such as a Zarr store."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +83,10 @@ class RefusedError(Exception):
         self.error = error
 
 
+class NoCopyError(Exception):
+    """The server's copy is none, or nobody knows whether it is right: the bytes have to be sent."""
+
+
 class Copier:
     """Brings assets to one mirror; safe with several threads.
 
@@ -90,6 +102,8 @@ class Copier:
         Limits.
     tries : int
         How often a file is begun.
+    concurrency : int
+        Files at once.
     stopped : threading.Event
         Ends what is under way.
     moved : callable
@@ -105,6 +119,7 @@ class Copier:
         bandwidth: Bandwidth,
         memory: Memory,
         tries: int,
+        concurrency: int,
         stopped: threading.Event,
         moved: Callable[[int], None],
     ) -> None:
@@ -114,6 +129,9 @@ class Copier:
         self._hrefs = Turns()
         self._digests = Turns()
         self._refusals = 0
+        self._server_copies = True
+        self._slots = threading.BoundedSemaphore(concurrency)
+        self._folders = FolderCopier(target, prefix, journal, self, concurrency)
 
     def settle(self, wanted: Wanted) -> Settled:
         """Bring an asset to the mirror, unless it is there.
@@ -128,23 +146,46 @@ class Copier:
             Somebody asked to stop.
         """
         with self._hrefs.turn(wanted.href):
-            settled = self._again(wanted)
+            settled = self._folder(wanted) if wanted.is_folder else None
+            if settled is None:
+                with self._slots:
+                    settled = self._again(wanted.href, lambda: self._once(wanted))
             self._journal.settle(wanted.item, wanted.asset, settled.origin)
             return settled
 
-    def _again(self, wanted: Wanted) -> Settled:
+    def _folder(self, wanted: Wanted) -> Settled | None:
+        found = self._again(wanted.href, lambda: self._folders.copy(wanted))
+        return Settled(*found) if found else None
+
+    def copy_object(self, href: str, source: ObjectStore, key: str, place: str) -> Kept:
+        """Bring one object of a folder to its place; one with the same bytes elsewhere does not do."""
+
+        def once() -> Kept:
+            stat, pieces = _opened(source, key)
+            reading = Reading(
+                source, key, stat, pieces, checksum="", take=self._take, claim=lambda *_: None
+            )  # fmt: skip
+            try:
+                return self._write(reading, place, stat, "")
+            except NoCopyError:
+                return once()
+
+        with self._slots:
+            return self._again(href, once)
+
+    def _again[T](self, href: str, once: Callable[[], T]) -> T:
         """Try until it is done, or makes no sense."""
         last: SwathError | None = None
         for attempt in range(self._tries):
             if attempt and self._stopped.wait(_PAUSE_S * 2 ** (attempt - 1)):
                 raise StoppedError
             try:
-                return self._once(wanted)
+                return once()
             except StoreError as error:
                 last = error
             except ChangedError:
                 last = StoreError(
-                    f"mirror: {wanted.href} changes while it is copied, {self._tries} times now",
+                    f"mirror: {href} changes while it is copied, {self._tries} times now",
                     fix="try again when nobody writes there",
                 )
         raise last or StoppedError
@@ -190,6 +231,8 @@ class Copier:
         )
         try:
             kept = self._write(reading, place, stat, tag)
+        except NoCopyError:
+            return self._copy(wanted, source, key)
         except TwinError as same:
             how = "kept" if same.kept.key in (place, wanted.key) else "shared"
             return Settled(AssetKept(wanted.href, stamp, same.kept.key), same.kept, how)
@@ -200,8 +243,13 @@ class Copier:
             held.callback(reading.close)
             if stat.size <= _SMALL:
                 held.enter_context(self._memory.held(stat.size))
-                data: Any = b"".join(reading)
+                pieces = list(reading)
+                data: Any = pieces[0] if len(pieces) == 1 else b"".join(pieces)
                 reading.finish(held)
+            elif told := self._copied(reading, place, stat, held):
+                kept = Kept(place, stat.size, reading.digest, told.etag, tag)
+                self._journal.keep(kept)
+                return kept
             else:
                 held.enter_context(self._memory.held(_STREAM))
                 data = reading.to_the_end(held)
@@ -209,6 +257,25 @@ class Copier:
             kept = Kept(place, stat.size, reading.digest, told.etag, tag)
             self._journal.keep(kept)
             return kept
+
+    def _copied(self, reading: Reading, place: str, stat: Stat, held: contextlib.ExitStack) -> Stat | None:
+        """Let the server copy a large file that was read and summed; None where it cannot, or nobody knows.
+
+        The bytes are those that were read where the copy has their ETag, which S3 makes of their MD5.
+        """
+        source = reading.source
+        if not self._server_copies or not _same_server(source, self._target) or not _MD5.fullmatch(stat.etag):
+            return None
+        with self._memory.held(_READ):
+            for _ in reading:
+                pass
+            reading.finish(held)
+        with contextlib.suppress(SwathError):
+            told = self._target.copy_from(source, reading.key, join_key(self._prefix, place))  # type: ignore[attr-defined]
+            if told is not None and (told.size, _plain(told.etag)) == (stat.size, _plain(stat.etag)):
+                return told  # type: ignore[no-any-return]
+        self._server_copies = False
+        raise NoCopyError  # what may lie there, no item refers to: it is written again
 
     def _put(self, reading: Reading, place: str, data: Any) -> Stat:
         try:
@@ -239,6 +306,14 @@ class Copier:
             found = stat.size, stat.etag
         same = not kept.etag or not found[1] or _plain(kept.etag) == _plain(found[1])
         return kept if found[0] == kept.size and same else None
+
+    def whole_folder(self, key: str) -> Kept | None:
+        """Give what `whole` gives, of a folder."""
+        return self._folders.whole(key)
+
+    def close(self) -> None:
+        """Let go of threads."""
+        self._folders.close()
 
     def _whole_twin(self, **known: str) -> Kept | None:
         twin = self._journal.twin(**known)
@@ -271,6 +346,10 @@ def _tag_of(source: ObjectStore, stat: Stat) -> str:
     """Name the bytes by the MD5 that S3 gives those that were written by one request; else not at all."""
     is_md5 = isinstance(source, S3Store) and len(stat.etag) == 32 and "-" not in stat.etag
     return f"{stat.etag}-{stat.size}" if is_md5 else ""
+
+
+def _same_server(source: ObjectStore, target: ObjectStore) -> bool:
+    return isinstance(source, S3Store) and isinstance(target, S3Store) and target.is_beside(source)
 
 
 def _plain(etag: str) -> str:

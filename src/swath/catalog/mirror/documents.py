@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from swath.catalog.hrefs import STRUCTURE, is_absolute
-from swath.catalog.mirror.journal import AssetKept, Kept
+from swath.catalog.mirror.kept import AssetKept, Kept
 from swath.catalog.mirror.names import COLLECTION, ROOT
 from swath.storage.checksum import format_multihash, parse_multihash
 
@@ -72,7 +72,10 @@ def _mirrored_asset(asset: Mapping[str, Any], key: str, origin: AssetKept, kept:
 
 
 def _relative(key: str, base: str) -> str:
-    path = posixpath.relpath(key, posixpath.dirname(base))
+    folder = base.rpartition("/")[0] + "/"
+    if key.startswith(folder):
+        return f"./{key[len(folder) :]}"
+    path = posixpath.relpath(key, folder)
     return path if path.startswith("..") else f"./{path}"
 
 

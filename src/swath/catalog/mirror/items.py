@@ -14,7 +14,8 @@ from swath.catalog.mirror.documents import (
     read_document,
     write_document,
 )
-from swath.catalog.mirror.journal import Kept
+from swath.catalog.mirror.folders import is_folder_asset
+from swath.catalog.mirror.kept import Kept
 from swath.catalog.mirror.names import asset_hrefs, asset_names, item_folder, item_key
 from swath.model import SwathError
 from swath.storage import join_key
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from swath.catalog.mirror.copying import Copier, Settled
-    from swath.catalog.mirror.journal import AssetKept, Journal
+    from swath.catalog.mirror.journal import Journal
+    from swath.catalog.mirror.kept import AssetKept
     from swath.storage import ObjectStore
 
 
@@ -51,10 +53,11 @@ def wanted_assets(item: Mapping[str, Any], names: tuple[str, ...] | None) -> lis
     hrefs = asset_hrefs(item)
     files = asset_names(item["id"], hrefs)
     folder, key = item_folder(item["collection"], item["id"]), item_key(item["collection"], item["id"])
-    return [
-        Wanted(key, name, hrefs[name], f"{folder}/{files[name]}", _checksum(item["assets"][name]))
-        for name in chosen_assets(item, names)
-    ]
+    found = []
+    for name in chosen_assets(item, names):
+        asset, place = item["assets"][name], f"{folder}/{files[name]}"
+        found.append(Wanted(key, name, hrefs[name], place, _checksum(asset), is_folder_asset(asset)))
+    return found
 
 
 def _checksum(asset: Mapping[str, Any]) -> str:
@@ -112,8 +115,8 @@ class ItemShelf:
             return
         data = self._target.get(join_key(self._prefix, key))
         for name, origin, kept in mirrored_assets(read_document(data) or {}, key):
-            found = self._journal.listed(kept.key)
-            if found is not None and found[0] == kept.size:
+            found = self._journal.listed(kept.key) or (self._journal.listed_below(kept.key), "")
+            if found[0] == kept.size:
                 if self._journal.kept(kept.key) is None:
                     self._journal.keep(Kept(kept.key, kept.size, kept.digest, found[1]))
                 if self._journal.asset(key, name) is None:
@@ -125,7 +128,8 @@ class ItemShelf:
         """Let assets that failed stay what they were, where they were there before."""
         for each in work.wanted:
             if each.asset not in work.places and (old := self._journal.asset(work.key, each.asset)):
-                kept = self._copier.whole(old.key) if old.href == each.href else None
+                whole = self._copier.whole_folder if each.is_folder else self._copier.whole
+                kept = whole(old.key) if old.href == each.href else None
                 if kept is not None:
                     work.places[each.asset] = (old, kept)
 

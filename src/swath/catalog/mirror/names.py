@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import re
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,7 @@ _MARKED = re.compile(r"-[0-9a-f]{10}$")
 """What a changed name ends in; a name that does so itself is changed too, so that none is taken twice."""
 
 
+@functools.lru_cache(maxsize=4096)
 def safe_name(text: str) -> str:
     """Make a name of an id that any file system, URL and store takes as it is.
 
@@ -97,7 +99,7 @@ def _with_ending(name: str, ending: str) -> str:
 
 
 def _ending(href: str) -> str:
-    last = unquote(urlsplit(href).path if "://" in href else href).rpartition("/")[2]
+    last = unquote(urlsplit(href).path if "://" in href else href).rstrip("/").rpartition("/")[2]
     found = _ENDING.search(last)
     if found is None:
         return ""

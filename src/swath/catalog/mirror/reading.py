@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 from typing import TYPE_CHECKING
 
-from swath.model import UnreadableAssetError
+from swath.model import ConflictError, UnreadableAssetError
 from swath.storage.checksum import parse_multihash
 from swath.storage.s3 import S3Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from swath.catalog.mirror.journal import Kept
+    from swath.catalog.mirror.kept import Kept
     from swath.storage import ObjectStore, Stat
 
 
@@ -71,7 +72,7 @@ class Reading:
         take: Callable[[int], None],
         claim: Callable[[str, contextlib.ExitStack], None],
     ) -> None:
-        self._source, self._key, self._stat, self._pieces = source, key, stat, pieces
+        self.source, self.key, self._stat, self._pieces = source, key, stat, pieces
         self._take, self._claim = take, claim
         self._sum = hashlib.sha256()
         stated = parse_multihash(checksum)
@@ -80,19 +81,25 @@ class Reading:
         self._count = 0
         self.error: BaseException | None = None
 
-    @property
+    @functools.cached_property
     def digest(self) -> str:
-        """SHA-256 of what has come, in hexadecimal."""
+        """SHA-256 of what has come, in hexadecimal; asked for when all has."""
         return self._sum.hexdigest()
 
     def __iter__(self) -> Iterator[memoryview]:
-        for piece in self._pieces:
+        for piece in self._unchanged():
             self._take(len(piece))
             self._sum.update(piece)
             if self._other:
                 self._other.update(piece)
             self._count += len(piece)
             yield piece
+
+    def _unchanged(self) -> Iterator[memoryview]:
+        try:
+            yield from self._pieces
+        except ConflictError as error:  # a later part is of another object
+            raise ChangedError from error
 
     def to_the_end(self, held: contextlib.ExitStack) -> Iterator[memoryview]:
         """Give all pieces, and raise at the end what says that they must not be shown."""
@@ -110,16 +117,16 @@ class Reading:
         found = self._other.hexdigest() if self._other else self.digest
         if self._stated and found != self._stated:
             raise UnreadableAssetError(
-                f"mirror: {self._source.root.href(self._key)} has another checksum than its item says "
+                f"mirror: {self.source.root.href(self.key)} has another checksum than its item says "
                 f"(file:checksum {self._stated[:12]}…, its bytes {found[:12]}…)",
                 fix="it is damaged, or its item is out of date: ask who publishes it",
             )
         self._claim(self.digest, held)
 
     def _has_changed(self) -> bool:
-        if isinstance(self._source, S3Store):
+        if isinstance(self.source, S3Store):
             return False  # an answer of S3 is of one object, whatever is put there meanwhile
-        return stamp_of(self._source.stat(self._key)) != stamp_of(self._stat)
+        return stamp_of(self.source.stat(self.key)) != stamp_of(self._stat)
 
     def close(self) -> None:
         """Let go of the source."""

@@ -101,7 +101,7 @@ def mirror(
                     run.copy(origin, into)
         return run.report
     finally:
-        run.journal.close()
+        run.close()
 
 
 class MirrorRun:
@@ -136,16 +136,22 @@ class MirrorRun:
         self._copier = Copier(
             self._target, self._prefix, self.journal, bandwidth=self._bandwidth,
             memory=Memory(pace.in_flight), tries=pace.tries, stopped=self._stopped, moved=self._moved,
+            concurrency=pace.concurrency,
         )  # fmt: skip
         self._shelf = ItemShelf(self._target, self._prefix, self.journal, self._copier)
         self._folders: dict[str, set[str]] = {}
         self._spool: Any = None
 
+    def close(self) -> None:
+        """Let go of threads and files."""
+        self._copier.close()
+        self.journal.close()
+
     def estimate(self, origin: Origin) -> MirrorReport:
         """Count items, files and bytes."""
         self._count(origin)
         sizes = (
-            (each.href, item["assets"][each.asset].get("file:size"))
+            (each.href, item["assets"][each.asset].get("file:size"), each.is_folder)
             for item in origin.items()
             for each in wanted_assets(item, self.choice.assets)
         )
@@ -189,6 +195,7 @@ class MirrorRun:
             return
         for key in wrong:
             self.journal.forget(key)
+            self.journal.forget_below(key)
         verifier.remove(strays)
 
     def copy(self, origin: Origin, into: str | Path | None) -> None:
@@ -242,13 +249,15 @@ class MirrorRun:
             wanted = wanted_assets(item, self.choice.assets)
             work = ItemWork(item, item_key(item["collection"], item["id"]), wanted, left=len(wanted))
             try_adopt(self._shelf, work.key)
-            for each in wanted:
+            for each in wanted[1:]:
                 pool.submit(self._asset, work, each, done)
         except BaseException as error:  # noqa: BLE001 -- the edge of a thread: raised again by the run
             self._end(error)
             done()
             return
-        if not wanted:
+        if wanted:
+            self._asset(work, wanted[0], done)
+        else:
             self._close(work, done)
 
     def _asset(self, work: ItemWork, wanted: Wanted, done: Callable[[], None]) -> None:

@@ -8,6 +8,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from swath.catalog.mirror.documents import linked_folders, mirrored_assets, read_document
+from swath.catalog.mirror.folders import folder_digest, folder_of
 from swath.catalog.mirror.names import COLLECTION, ROOT, safe_name
 from swath.catalog.mirror.values import Failure
 from swath.model import MissingObjectError, SwathError
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from concurrent.futures import Executor
 
-    from swath.catalog.mirror.journal import Journal, Kept
+    from swath.catalog.mirror.journal import Journal
+    from swath.catalog.mirror.kept import Kept
     from swath.catalog.mirror.limits import Bandwidth
     from swath.catalog.mirror.values import MirrorReport
     from swath.storage import ObjectStore
@@ -46,6 +48,7 @@ class Verifier:
         self._lock = threading.Lock()
         self._failures: list[Failure] = []
         self._wrong: set[str] = set()
+        self._folders: dict[str, list[str]] = {}
 
     def run(
         self,
@@ -68,6 +71,9 @@ class Verifier:
         keys = self._journal.listed_keys()
         wanted = None if collections is None else {safe_name(each) for each in collections}
         items = [each for each in keys if is_item(each)]
+        for each in keys:
+            if folder := folder_of(each):
+                self._folders.setdefault(folder, []).append(each)
         objects: dict[str, tuple[str, str, Kept]] = {}
         for found in pool.map(self._item, items):
             for item, asset, kept in found:
@@ -86,7 +92,10 @@ class Verifier:
             tell()
 
         list(pool.map(check, chosen))
-        strays = [each for each in keys if each not in objects and not _is_document(each)]
+        strays = [
+            each for each in keys
+            if each not in objects and folder_of(each) not in objects and not _is_document(each)
+        ]  # fmt: skip
         return self._failures, sorted(self._wrong), strays
 
     def _wrong_at(self, key: str, reason: str, item: str = "", asset: str = "") -> None:
@@ -132,22 +141,35 @@ class Verifier:
 
     def _object(self, item: str, asset: str, kept: Kept) -> None:
         try:
-            digest, size = hashlib.sha256(), 0
-            for piece in self._target.stream(join_key(self._prefix, kept.key)):
-                self._bandwidth.take(len(piece))
-                digest.update(piece)
-                size += len(piece)
+            if kept.key in self._folders:
+                digest, size = self._read_folder(kept.key)
+            else:
+                digest, size = self._read(kept.key)
         except SwathError as error:
             self._wrong_at(kept.key, error.what, item, asset)
             return
-        if digest.hexdigest() != kept.digest:
+        if digest != kept.digest:
             has = f"{size} of {kept.size} bytes" if size != kept.size else "other bytes"
             self._wrong_at(kept.key, f"it is not what was copied: {has}", item, asset)
+
+    def _read(self, key: str) -> tuple[str, int]:
+        digest, size = hashlib.sha256(), 0
+        for piece in self._target.stream(join_key(self._prefix, key)):
+            self._bandwidth.take(len(piece))
+            digest.update(piece)
+            size += len(piece)
+        return digest.hexdigest(), size
+
+    def _read_folder(self, folder: str) -> tuple[str, int]:
+        found = {each[len(folder) + 1 :]: self._read(each) for each in sorted(self._folders[folder])}
+        return folder_digest((name, read[0]) for name, read in found.items()), sum(
+            e[1] for e in found.values()
+        )
 
     def remove(self, strays: list[str]) -> None:
         """Remove what no item refers to, unless it is so new that its item may be on the way."""
         now = dt.datetime.now(dt.UTC)
-        old = []
+        old, fresh = [], set()
         for key in strays:
             try:
                 stat = self._target.stat(join_key(self._prefix, key))
@@ -155,6 +177,9 @@ class Verifier:
                 continue
             if stat.modified is not None and now - stat.modified > _FRESH:
                 old.append(key)
+            else:
+                fresh.add(folder_of(key) or key)
+        old = [key for key in old if folder_of(key) not in fresh]  # a large folder takes hours to come
         for key in old:
             self._journal.forget(key)
         self._target.delete([join_key(self._prefix, key) for key in old])

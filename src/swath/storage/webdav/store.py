@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from swath.config import StoreSettings
     from swath.storage.address import Root
     from swath.storage.credentials import Credentials
+    from swath.storage.protocol import ObjectStore
 
 _LOCKED_S = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
 """Pauses while a file is locked by who moves something onto it."""
@@ -187,16 +188,38 @@ class WebdavStore(WebStore):
     def move(self, source: str, target: str, *, overwrite: bool = True) -> None:
         """Give a file another key, on the server."""
         self.make_folder(check_key(target).rpartition("/")[0])
-        self._relocate("MOVE", source, target, overwrite=overwrite)
+        self._relocate("MOVE", source, self.root.href(target), overwrite=overwrite)
 
     def copy(self, source: str, target: str, *, overwrite: bool = True) -> None:
         """Copy a file on the server."""
         self.make_folder(check_key(target).rpartition("/")[0])
-        self._relocate("COPY", source, target, overwrite=overwrite)
+        self._relocate("COPY", source, self.root.href(check_key(target)), overwrite=overwrite)
+
+    def copy_from(self, other: ObjectStore, source: str, target: str) -> Stat | None:
+        """Copy a file on the server, where both are on one for one user."""
+        check_key(target)
+        if not isinstance(other, WebdavStore) or other._server() != self._server():
+            return None
+        self.make_folder(target.rpartition("/")[0])
+        folder, _, name = target.rpartition("/")
+        part = target if self.writes_whole else join_key(folder, f"{PART}{secrets.token_hex(4)}-{name}"[:240])
+        try:
+            other._relocate("COPY", source, self.root.href(part), overwrite=True)
+            if part != target:
+                self.move(part, target)
+        except BaseException:
+            if part != target:
+                with contextlib.suppress(Exception):
+                    self.delete([part])
+            raise
+        return self.stat(target)
+
+    def _server(self) -> tuple[object, ...]:
+        return type(self), self.root.scheme, self.root.host, self.client.secret()
 
     def _relocate(self, method: str, source: str, target: str, *, overwrite: bool) -> None:
         headers = {
-            "Destination": self.root.href(check_key(target)),
+            "Destination": target,
             "Overwrite": "T" if overwrite else "F",
         }
         path = self._path(check_key(source))
@@ -206,9 +229,9 @@ class WebdavStore(WebStore):
                 break
             time.sleep(pause_s)  # somebody else moves something there just now
         else:
-            raise failure(self.name, self.root.href(target), 423)
+            raise failure(self.name, target, 423)
         if answer.status_code == 403:  # what Go's server says of a source that is not there
             self.stat(source)
             raise failure(self.name, self.root.href(source), 403)
         if answer.status_code == 412:
-            raise ConflictError(f"storage {self.name!r}: {self.root.href(target)}: it is there already")
+            raise ConflictError(f"storage {self.name!r}: {target}: it is there already")
