@@ -46,6 +46,8 @@ class Server:
     """Where it listens."""
     folder: Path
     """Where it keeps files."""
+    pid: int = 0
+    """Its process, for who stops it for a while."""
 
 
 def free_ports(count: int, *, also: int = 0) -> list[int]:
@@ -179,8 +181,8 @@ def rclone_webdav(folder: Path, *more: str, host: str = "127.0.0.1") -> Iterator
     words = [str(BIN / "rclone"), "serve", "webdav", str(data), "--addr", f"{host}:{port}"]
     words += ["--user", USER, "--pass", PASSWORD, "--config", str(folder / "none.conf"), *more]
     url = f"http://{host}:{port}"
-    with running(words, folder / "rclone.log", lambda: answers(url, auth=(USER, PASSWORD))):
-        yield Server(url, data)
+    with running(words, folder / "rclone.log", lambda: answers(url, auth=(USER, PASSWORD))) as process:
+        yield Server(url, data, process.pid)
 
 
 def installed(program: str, package: str) -> str:

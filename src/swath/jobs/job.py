@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from swath.catalog import open_catalog
 from swath.jobs.carry import carry, forget_secrets
 from swath.jobs.execute import Resources, execute, new_status, now
-from swath.jobs.publish import is_being_sent, read_sent, send
+from swath.jobs.publish import is_being_sent, read_sent, send, sent_words, was_sent
 from swath.jobs.staging import has_recall, let_files_go, look_for_files
 from swath.jobs.store import JobStore
 from swath.model import (
@@ -101,8 +101,10 @@ class Job:
     def _deliver(self, status: JobStatus) -> JobStatus:
         """Put the results into the store that was asked for; where that fails, so has the job."""
         to = self.folder.job.get("to", "")
-        if not to or not self.folder.catalog_file.exists():
+        if not to or was_sent(self.folder, status):
             return status
+        if not self.folder.catalog_file.exists():
+            return replace(status, message=f"{status.message}, and then puts them into {to}")
         under_way = replace(status, state=JobState.RUNNING, message=f"its results are being put into {to}")
         self.store.put(under_way, self.folder.job["inputs"])
         try:
@@ -112,7 +114,7 @@ class Job:
             fix = f"{error.fix.rstrip('.')}; {goes_on}" if error.fix else goes_on
             what = f"{error.what.rstrip('.')}; all results are kept in {self.folder.results}"
             return replace(status, state=JobState.FAILED, exit_code=5, message=f"{what}\n  fix: {fix}")
-        return replace(status, message=f"{status.message}; put into {to}")
+        return replace(status, message=f"{status.message}{sent_words(self.folder)}")
 
     def deliver_again(self) -> JobStatus | None:
         """Put results that are whole into their store, where that has failed; None for all other jobs."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from swath.jobs.carry import carry_there, forget_there, has_secrets
 from swath.jobs.execute import new_status, now
 from swath.jobs.job import Job
-from swath.jobs.publish import is_being_sent
+from swath.jobs.publish import has_results, is_being_sent
 from swath.jobs.slurm_batch import Batch, deal, write_script
 from swath.jobs.slurm_record import Submission, locked, read_record, write_record
 from swath.jobs.slurm_results import bring_home, read_logs
@@ -362,7 +362,7 @@ class SlurmJob(Job):
         InputError
             They are still at the site.
         """
-        if self.status().state is JobState.SUCCESSFUL and not self.folder.catalog_file.exists():
+        if self.status().state is JobState.SUCCESSFUL and not has_results(self.folder):
             raise InputError(
                 f"job {self.id}: its results are at {self.record.site}:{self.record.folder}/results",
                 fix=f"copy them here: swath jobs fetch {self.id}",
@@ -370,8 +370,8 @@ class SlurmJob(Job):
         return super().results()
 
     def publish(self) -> int:
-        """Take the results into the catalog, where they are here."""
-        return super().publish() if self.folder.catalog_file.exists() else 0
+        """Take the results into the catalog, where they are here or in their store."""
+        return super().publish() if has_results(self.folder) else 0
 
 
 def look_at_once(jobs: Sequence[Job]) -> None:

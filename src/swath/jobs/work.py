@@ -13,9 +13,11 @@ import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from swath.jobs.carry import forget_secrets
 from swath.jobs.execute import Resources, new_status, now, run_here
 from swath.jobs.finish import finish
 from swath.jobs.folder import refusals
+from swath.jobs.publish import send_from_site
 from swath.model import JobState, SwathError
 
 if TYPE_CHECKING:
@@ -125,12 +127,11 @@ def _finish(folder: JobFolder) -> None:
     shutil.rmtree(folder.attempts, ignore_errors=True)
     total = len(folder.units)
     done = new_status(folder, "")
+    message = f"{total} of {total} units done{send_from_site(folder)}"
     folder.write_status(
-        replace(
-            done, state=JobState.SUCCESSFUL, units_done=total, updated=now(),
-            message=f"{total} of {total} units done",
-        )
-    )  # fmt: skip
+        replace(done, state=JobState.SUCCESSFUL, units_done=total, updated=now(), message=message)
+    )
+    forget_secrets(folder)  # nobody may look at the job for long, and nothing needs them any more
     log.info("finished")
 
 
