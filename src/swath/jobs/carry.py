@@ -162,7 +162,7 @@ def carry(folder: JobFolder, *, elsewhere: bool, renew: bool = False) -> dict[st
     return files
 
 
-def carry_there(folder: JobFolder, site: SlurmSite, there: str, *, renew: bool = False) -> None:
+def carry_there(folder: JobFolder, site: SlurmSite, there: str, *, renew: bool = False) -> bool:
     """Write what a job takes along into its folder, and into the one that it has at a site.
 
     Parameters
@@ -175,11 +175,17 @@ def carry_there(folder: JobFolder, site: SlurmSite, there: str, *, renew: bool =
         Its folder there.
     renew : bool
         True for a job that runs: only what has changed is written.
+
+    Returns
+    -------
+    bool
+        True when something was written.
     """
     files = carry(folder, elsewhere=True, renew=renew)
     if site.is_remote:
         for name, content in files.items():
             site.transport.write(f"{there}/{name}", content, mode=file_mode(name))
+    return bool(files)
 
 
 def forget_there(folder: JobFolder, site: SlurmSite, there: str) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from swath.jobs.carry import carried_stores
 from swath.jobs.finish import read_results
 from swath.jobs.folder import refusals
-from swath.model import SwathError
+from swath.model import MissingObjectError, SwathError
 from swath.products.place import Place, add_storage, find_place, json_bytes
 from swath.storage.upload import upload_many
 from swath.storage.whole import PART
@@ -71,8 +71,11 @@ def send_from_site(folder: JobFolder) -> str:
         return ""
     try:
         # The same name may be another store in the settings of the site: only what was taken along is meant.
-        if _place(folder).store.name not in carried_stores(folder):
+        place = _place(folder)
+        if place.store.name not in carried_stores(folder):
             return ""
+        with contextlib.suppress(MissingObjectError):  # one question, before there are many
+            place.store.stat(place.key("results/catalog.json"))
         send(folder)
     except SwathError as error:
         log.warning("the results are not in their store yet: whoever looks at the job sends them (%s)", error)

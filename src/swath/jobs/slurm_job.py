@@ -246,8 +246,20 @@ class SlurmJob(Job):
         """Take what a task has said of its failure, and end the others: they would only meet the same."""
         first = min(seen.notes, key=lambda note: str(note.get("time", "")))
         self._cancel_quietly()
+        again = len(self.record.submissions) - 1
+        if first.get("refused") and again < self.record.retries and self._renewed():
+            missing = deal(list(self.folder.units), seen.names, self.record.tasks) or (0,)
+            return self._submit_again(missing, "was left without credentials", again + 1)
         what, advice = str(first.get("message", "")).strip(), int(first.get("exit_code", 5))
         return self._failed(what, seen, exit_code=advice, prefix=False)
+
+    def _renewed(self) -> bool:
+        """Give the job fresh credentials; False where there are none but those that it had."""
+        with contextlib.suppress(SwathError):
+            if carry_there(self.folder, self.site, self.record.folder, renew=True):
+                self._clear()
+                return True
+        return False
 
     def _ended(self, tasks: Sequence[Task]) -> JobStatus:
         """Tell why a batch job ended without its results, or submit again what it has lost."""

@@ -18,6 +18,7 @@ from swath.jobs.execute import Resources, new_status, now, run_here
 from swath.jobs.finish import finish
 from swath.jobs.folder import refusals
 from swath.jobs.publish import send_from_site
+from swath.jobs.refusal import describe_error, is_refusal
 from swath.model import JobState, SwathError
 
 if TYPE_CHECKING:
@@ -93,7 +94,8 @@ def work(folder: JobFolder, task: int, tasks: int, resources: Resources, *, work
             _finish(folder)
     except SwathError as error:
         log.error("%s", error)  # noqa: TRY400 -- the sentence says it all
-        return _noted(note, task, str(error), error.exit_code)
+        told = describe_error(folder, error)
+        return _noted(note, task, told, error.exit_code, is_refused=is_refusal(error))
     except Exception as error:
         log.exception("task %d failed", task)
         what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
@@ -135,11 +137,11 @@ def _finish(folder: JobFolder) -> None:
     log.info("finished")
 
 
-def _noted(path: Path, task: int, message: str, exit_code: int) -> int:
+def _noted(path: Path, task: int, message: str, exit_code: int, *, is_refused: bool = False) -> int:
     code = exit_code if exit_code in (2, 3, 4) else 5
     told: dict[str, Any] = {
         "task": task, "message": message, "exit_code": code, "host": socket.gethostname(),
-        "slurm_job": os.environ.get("SLURM_JOB_ID", ""), "time": now(),
+        "refused": is_refused, "slurm_job": os.environ.get("SLURM_JOB_ID", ""), "time": now(),
     }  # fmt: skip
     text = json.dumps(told, ensure_ascii=False).encode()
     try:
