@@ -7,7 +7,7 @@ from swath.version import __version__
 
 if TYPE_CHECKING:
     from swath import catalog
-    from swath.api import cluster, mirror, run, save
+    from swath.api import cluster, mirror, run, save, search
     from swath.catalog import ingest
     from swath.cube import load
     from swath.demo import demo_items
@@ -18,6 +18,7 @@ _WHERE = {
     "mirror": "swath.api",
     "run": "swath.api",
     "save": "swath.api",
+    "search": "swath.api",
     "ingest": "swath.catalog",
     "load": "swath.cube",
     "demo_items": "swath.demo",
@@ -35,6 +36,7 @@ __all__ = [
     "mirror",
     "run",
     "save",
+    "search",
 ]
 
 

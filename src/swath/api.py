@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import xarray as xr
     from distributed import Client
 
+    from swath.catalog import Search
     from swath.catalog.mirror import MirrorReport
     from swath.jobs import Job, Request
 
@@ -256,6 +257,29 @@ def mirror(
         source, target, home=Path(settings.home), choice=choice, pace=pace, dry_run=dry_run, verify=verify,
         repair=repair, into=into, watch=watch,
     )  # fmt: skip
+
+
+def search(where: str | Path | None = None, **options: Any) -> Search:
+    """Search the items of a catalog, wherever it is.
+
+    Parameters
+    ----------
+    where : str or Path, optional
+        A catalog file, the address of a STAC API, or a static catalog: its ``catalog.json`` as a path,
+        ``https://...``, ``s3://...``, or ``NAME:folder/catalog.json`` in a store of the settings. That of
+        the settings unless given.
+    **options
+        ``collections``, ``bbox``, ``intersects``, ``datetime``, ``ids``, ``filter``, ``sortby`` and the like;
+        see `swath.catalog.Catalog.search`.
+
+    Returns
+    -------
+    Search
+        `swath.load` takes it.
+    """
+    from swath.catalog import open_catalog
+
+    return open_catalog(where or Settings.read().catalog_path).search(**options)
 
 
 def _names(given: Sequence[str] | str | None) -> tuple[str, ...] | None:

@@ -23,7 +23,8 @@ class _CallablePackage(ModuleType):
         Parameters
         ----------
         location : str or Path, optional
-            A SQLite file or the address of a STAC API; that of the settings unless given.
+            A SQLite file, the address of a STAC API, or a static catalog (see `swath.search`); that of the
+            settings unless given.
         create : bool
             True to make the file when it does not exist.
 

@@ -8,7 +8,10 @@ from typing import Annotated
 import typer
 
 CatalogOption = Annotated[
-    str, typer.Option("--catalog", help="Catalog file, or address of a STAC API; the settings' unless given.")
+    str,
+    typer.Option(
+        "--catalog", help="Catalog file, API, or catalog.json here or in a store; else the settings'."
+    ),
 ]
 CollectionsOption = Annotated[str | None, typer.Option(help="Ids of collections, with commas between.")]
 BboxOption = Annotated[str | None, typer.Option(help="West,south,east,north in degrees.")]
