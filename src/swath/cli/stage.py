@@ -179,10 +179,13 @@ def _stage(
 def _count(
     census: Census, files: Iterable[TapeFile], hrefs: Mapping[str, int], tiers: Mapping[str, str]
 ) -> dict[str, Any]:
+    from swath.storage.staging import is_of
+
     known = {each.href for each in files}
-    others = [each for each in hrefs if each not in known]
+    zarrs = {each for each in hrefs if each.endswith(".zarr") and any(is_of(href, each) for href in known)}
+    others = [each for each in hrefs if each not in known and each not in zarrs]
     return {
-        "files": len(hrefs), "online": len(census.online), "on_tape": len(census.on_tape),
+        "files": len(known) + len(others), "online": len(census.online), "on_tape": len(census.on_tape),
         "bytes_on_tape": census.tape_bytes,
         **{word.replace(" ", "_"): [each.href for each in census.of(word)]
            for word in ("lost", "not available", "not there")},

@@ -7,17 +7,19 @@ import datetime as dt
 import time
 from collections import defaultdict
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from swath.jobs.carry import carry_there, forget_there, has_secrets
 from swath.jobs.execute import new_status, now
+from swath.jobs.folder import JobFolder
 from swath.jobs.job import Job
 from swath.jobs.publish import has_results, is_being_sent
 from swath.jobs.slurm_batch import Batch, deal, write_script
 from swath.jobs.slurm_record import Submission, locked, read_record, write_record
 from swath.jobs.slurm_results import bring_home, read_logs
 from swath.jobs.slurm_words import describe_end, describe_work
-from swath.jobs.staging import has_recall, look_for_files, may_begin
+from swath.jobs.staging import has_recall, keep_files, look_for_files, may_begin
 from swath.model import InputError, JobFailedError, JobState, JobStatus, OutputError, SiteError, SwathError
 from swath.sites import is_alive, own_handle
 from swath.sites.slurm import FolderSeen, open_site
@@ -26,8 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from swath.config import Settings
-    from swath.jobs.folder import JobFolder
     from swath.sites.slurm import SlurmSite, Task
+    from swath.storage.recall import Recall
 
 _ACCOUNTING_S = 60.0
 """How long a batch job may be unknown to Slurm's accounting before it counts as lost."""
@@ -78,7 +80,7 @@ class SlurmJob(Job):
             self.record = read_record(self.folder)
             if waiting and not self.record.waits:
                 return self.store.get(self.id)
-            if waits := self._bring_files(fresh=not waiting):
+            if waits := self._bring_files(fresh=not waiting) or self._follow():
                 return waits
             self.folder.cancel_file.unlink(missing_ok=True)
             self._clear()
@@ -100,6 +102,24 @@ class SlurmJob(Job):
         if waits and (row.state, row.message) == (JobState.ACCEPTED, recall.words()):
             return row
         return self._tell(JobState.ACCEPTED, recall.words()) if waits else None
+
+    def _follow(self) -> JobStatus | None:
+        """Wait for the job that comes first where that waits itself; None when Slurm can be told of it."""
+        if not self.record.follows:
+            return None
+        first = SlurmJob(JobFolder(Path(self.store.get(self.record.follows).folder)), self.settings)
+        status = first.status()
+        if status.state in (JobState.FAILED, JobState.DISMISSED):
+            self._wait(waits=False)
+            what = f"job {self.id}: the job that it follows, {first.id}, is {status.state}"
+            return self._failed(what, FolderSeen(), prefix=False)
+        if first.record.waits:
+            self._wait(waits=True)
+            return self._tell(JobState.ACCEPTED, f"waiting for {first.id}: {status.message}")
+        ids = first.record.jobs[-1:] if status.state is not JobState.SUCCESSFUL else []
+        self.record = replace(self.record, after="".join(ids), follows="", waits=False)
+        write_record(self.folder, self.record)
+        return None
 
     def _wait(self, *, waits: bool) -> None:
         if self.record.waits != waits:
@@ -162,7 +182,9 @@ class SlurmJob(Job):
     def status(self) -> JobStatus:
         """Tell where the job stands; what was lost by no fault of its own is submitted again on the way."""
         row = self.store.get(self.id)
-        if row.state.is_final or is_being_sent(self.folder):
+        if row.state.is_final:
+            return self._let_go_again(row)
+        if is_being_sent(self.folder):
             return row
         self.record = read_record(self.folder)
         try:
@@ -199,6 +221,9 @@ class SlurmJob(Job):
         done = len(seen.names & self.folder.units.keys())
         if active or (last.job not in found and _age_s(last.time) < _ACCOUNTING_S):
             carry_there(self.folder, self.site, self.record.folder, renew=True)
+            gone = keep_files(self.folder)
+            if gone is not None and not any(each.runs for each in active):
+                return self._back_to_waiting(gone)
             state = JobState.RUNNING if any(each.runs for each in active) or done else JobState.ACCEPTED
             message = describe_work(active, done, row.units_total)
             status = replace(row, state=state, message=message, units_done=done, updated=now())
@@ -206,6 +231,14 @@ class SlurmJob(Job):
                 self.store.put(status, self.folder.job["inputs"])
             return status
         return self._ended(self._told_in_full(last.job, found.get(last.job, [])))
+
+    def _back_to_waiting(self, recall: Recall) -> JobStatus:
+        """Take a job out of the queue whose files have gone from disk since nobody looked for long."""
+        with locked(self.folder):
+            self.site.cancel(self.record.jobs)
+            self.record = read_record(self.folder)
+            self._wait(waits=True)
+            return self._tell(JobState.ACCEPTED, recall.words())
 
     def _told_by(self, seen: FolderSeen) -> JobStatus | None:
         """Take the end that the folder tells of; None where it tells of none."""
