@@ -193,6 +193,7 @@ def python_page() -> str:
         "## Functions of the package\n",
         _entry("swath.cube", "load", "swath.load"),
         _entry("swath.api", "save", "swath.save"),
+        _entry("swath.api", "search", "swath.search"),
         _entry("swath.api", "run", "swath.run"),
         _entry("swath.api", "cluster", "swath.cluster"),
         "### `swath.catalog`\n\n`swath.catalog(location=None, *, create=False)` opens a catalog: a SQLite "
