@@ -149,11 +149,12 @@ class RecallFile:
             if recall.is_over and recall.is_stale(time.time()):
                 recall = recall.again()
                 self._write(recall)
-            if not recall.is_over:  # they have gone, or others have found that
+            if recall.is_over:
+                return renewed(recall, save=self._write)
+            if time.time() >= recall.looked + PACE.pause_s(recall.looked - recall.began):
                 recall = advance(recall, save=self._write)
                 self._write(recall)
-                return recall
-            return renewed(recall, save=self._write)
+            return recall
 
     def let_go(self) -> Recall:
         """Cancel what has not come, and let the rest go; see `let_go`."""
