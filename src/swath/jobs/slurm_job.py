@@ -8,27 +8,27 @@ import time
 from collections import defaultdict
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from swath.jobs.carry import carry_there, forget_there, has_secrets
-from swath.jobs.execute import new_status, now
+from swath.jobs.carry import carry_there
+from swath.jobs.execute import now
 from swath.jobs.folder import JobFolder
-from swath.jobs.job import Job
-from swath.jobs.publish import has_results, is_being_sent
+from swath.jobs.publish import is_being_sent
 from swath.jobs.slurm_batch import Batch, deal, write_script
+from swath.jobs.slurm_folder import JobAtSite
 from swath.jobs.slurm_record import Submission, locked, read_record, write_record
-from swath.jobs.slurm_results import bring_home, read_logs
+from swath.jobs.slurm_results import bring_home
 from swath.jobs.slurm_words import describe_end, describe_work
 from swath.jobs.staging import has_recall, keep_files, look_for_files, may_begin
-from swath.model import InputError, JobFailedError, JobState, JobStatus, OutputError, SiteError, SwathError
+from swath.model import InputError, JobFailedError, JobState, JobStatus, SiteError, SwathError
 from swath.sites import is_alive, own_handle
-from swath.sites.slurm import FolderSeen, open_site
+from swath.sites.slurm import FolderSeen
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from swath.config import Settings
-    from swath.sites.slurm import SlurmSite, Task
+    from swath.jobs.job import Job
+    from swath.sites.slurm import Task
     from swath.storage.recall import Recall
 
 _ACCOUNTING_S = 60.0
@@ -39,7 +39,7 @@ _EXIT_S = 30.0
 """How long to wait for the exit code of a job that has failed."""
 
 
-class SlurmJob(Job):
+class SlurmJob(JobAtSite):
     """A job that runs, or ran, at a Slurm site.
 
     Parameters
@@ -49,15 +49,6 @@ class SlurmJob(Job):
     settings : Settings
         Where job store and catalog are, and how sites are reached.
     """
-
-    def __init__(self, folder: JobFolder, settings: Settings) -> None:
-        super().__init__(folder, settings)
-        self.record = read_record(folder)
-
-    @property
-    def site(self) -> SlurmSite:
-        """Where it runs."""
-        return open_site(self.record.site, self.settings)
 
     # -- submitting -----------------------------------------------------------------------------------
 
@@ -157,25 +148,6 @@ class SlurmJob(Job):
         self.record = replace(self.record.with_last(job=job), submitter="")
         write_record(self.folder, self.record)
         return self._tell(JobState.ACCEPTED, f"{message} as {job}")
-
-    def _settle(self, status: JobStatus) -> JobStatus:
-        if status.state.is_final and has_secrets(self.folder):
-            forget_there(self.folder, self.site, self.record.folder)
-        return super()._settle(status)
-
-    def _tell(self, state: JobState, message: str, **changes: Any) -> JobStatus:
-        """Write the status into the store; into the folder only where nobody there can be writing it."""
-        status = replace(
-            new_status(self.folder, self.record.site, handle=",".join(self.record.jobs)),
-            state=state, message=message, updated=now(), **changes,
-        )  # fmt: skip
-        if state.is_final or not self.record.jobs:
-            try:
-                self.folder.write_status(status)
-            except OutputError:  # a full disk, which this may be the news of
-                if state is not JobState.FAILED:
-                    raise
-        return self._settle(status)
 
     # -- looking --------------------------------------------------------------------------------------
 
@@ -368,55 +340,6 @@ class SlurmJob(Job):
             raise InputError(
                 f"job {self.id}: it is {status.state} already", fix=f"swath jobs logs -f {self.id}"
             )
-
-    def discard(self) -> None:
-        """Delete the folder, also at the site, and forget the job."""
-        if self.site.is_remote:
-            self.site.transport.run(("rm", "-rf", self.record.folder))
-        super().discard()
-
-    def read_log(self, at: dict[str, int]) -> list[tuple[str, str]]:
-        """Read what the logs of its tasks have got since the last time; see `Job.read_log`."""
-        return read_logs(self.site, self.record.folder, at)
-
-    # -- bringing home --------------------------------------------------------------------------------
-
-    def fetch(self) -> JobStatus:
-        """Copy the results here, however large, and take them into the catalog.
-
-        Raises
-        ------
-        InputError
-            The job has not succeeded, or its results are here already.
-        """
-        status = self.status()
-        if status.state is not JobState.SUCCESSFUL:
-            raise InputError(f"job {self.id}: it is {status.state}, there is nothing to fetch")
-        if self.folder.catalog_file.exists():
-            raise InputError(f"job {self.id}: its results are here already, in {self.folder.results}")
-        total = len(self.folder.units)
-        brought = bring_home(self.folder, self.site, self.record.folder, limit=0)
-        message = f"{total} of {total} units done; {brought}"
-        return self._tell(JobState.SUCCESSFUL, message, units_done=total)
-
-    def results(self) -> list[dict[str, Any]]:
-        """Give the items, with absolute hrefs; see `Job.results`.
-
-        Raises
-        ------
-        InputError
-            They are still at the site.
-        """
-        if self.status().state is JobState.SUCCESSFUL and not has_results(self.folder):
-            raise InputError(
-                f"job {self.id}: its results are at {self.record.site}:{self.record.folder}/results",
-                fix=f"copy them here: swath jobs fetch {self.id}",
-            )
-        return super().results()
-
-    def publish(self) -> int:
-        """Take the results into the catalog, where they are here or in their store."""
-        return super().publish() if has_results(self.folder) else 0
 
 
 def look_at_once(jobs: Sequence[Job]) -> None:
