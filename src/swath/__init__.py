@@ -7,18 +7,20 @@ from swath.version import __version__
 
 if TYPE_CHECKING:
     from swath import catalog
-    from swath.api import cluster, mirror, order, run, save
+    from swath.api.items import mirror, order, save, search
+    from swath.api.running import cluster, run
     from swath.catalog import ingest
     from swath.cube import load
     from swath.demo import demo_items
     from swath.storage.filesystem import filesystem
 
 _WHERE = {
-    "cluster": "swath.api",
-    "mirror": "swath.api",
-    "order": "swath.api",
-    "run": "swath.api",
-    "save": "swath.api",
+    "cluster": "swath.api.running",
+    "mirror": "swath.api.items",
+    "order": "swath.api.items",
+    "run": "swath.api.running",
+    "save": "swath.api.items",
+    "search": "swath.api.items",
     "ingest": "swath.catalog",
     "load": "swath.cube",
     "demo_items": "swath.demo",
@@ -37,6 +39,7 @@ __all__ = [
     "order",
     "run",
     "save",
+    "search",
 ]
 
 

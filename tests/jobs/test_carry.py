@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from dcaches import ROOT
-from runs import SMALL, TWO
+from runs import ONE, SMALL, TWO
 from storage.servers import open_settings
 
 from swath.config import Settings
@@ -215,3 +215,37 @@ def test_keys_of_the_environment_go_to_other_machines(monkeypatch, tmp_path):
     (secret,) = (content for name, content in files.items() if name != "stores.json")
     assert json.loads(secret)["secret"] == "hush-secret"
     assert carried_files([item_at("s3://other/a.tif")], StoreBook(), elsewhere=False) == {}
+
+
+@pytest.mark.parametrize("skip_bad", [False, True])
+def test_a_token_that_ends_while_nobody_looks_costs_no_unit_that_is_done(
+    moved, settings, dcache, tmp_path, skip_bad
+):
+    """Nor is what it would have read left out as bad; with a fresh one the job goes on."""
+    store = open_settings(settings.stores["box"])
+    token = tmp_path / "token"
+    token.write_text(store.macaroon(lifetime=dt.timedelta(hours=1)))
+    box = {"url": dcache.webdav_url + ROOT, "kind": "dcache", "credentials": f"token-file:{token}"}
+    own = Settings.model_validate({"home": tmp_path / "home", "stores": {"box": box}})
+    use_stores(own.stores)
+    inputs = {"items": moved[58:62], **SMALL}
+    job = submit(Request("composite", inputs, skip_bad=skip_bad), own)
+    ended = []
+
+    def end_it(status):
+        if status.units_done and not ended:
+            ended.append(status.units_done)
+            dcache.clock.advance(hours=2)
+
+    told = job.run(ONE, watch=end_it)
+    assert told.state is JobState.FAILED
+    done = sorted(job.folder.results.glob("x*"))
+    assert 0 < len(done) < 9
+    assert "the credentials of 'box' have ended, or are refused (" in told.message
+    assert f"; {len(done)} of 9 units are kept\n  fix: `swath jobs rerun {job.id}` goes on" in told.message
+    assert "Traceback" not in told.message
+    before = {each: each.stat().st_ino for each in done}
+    token.write_text(store.macaroon(lifetime=dt.timedelta(hours=3)))
+    assert job.run(ONE).state is JobState.SUCCESSFUL
+    assert {each: each.stat().st_ino for each in done} == before
+    assert not list(job.folder.results.glob("*/skipped.json"))

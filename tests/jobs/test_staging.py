@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import os
 import signal
@@ -20,7 +21,7 @@ from swath.jobs.slurm_job import SlurmJob
 from swath.jobs.slurm_record import SlurmRecord, read_record, write_record
 from swath.jobs.staging import look_for_files
 from swath.model import JobState, OnTapeError
-from swath.sites.slurm import FolderSeen, SlurmResources
+from swath.sites.slurm import FolderSeen, SlurmResources, Task
 from swath.storage.recall_file import Pace
 
 PATIENCE_S = 60
@@ -302,4 +303,82 @@ def test_cancelling_a_job_that_waits_at_a_site_cancels_its_request(archive, at_s
     assert get_job(job.id, settings).cancel().state is JobState.DISMISSED
     archive.come()
     assert archive.held() == [False] * 4 + [True]
+    assert site.submitted == []
+
+
+def test_files_that_a_store_does_not_let_go_are_named_and_let_go_by_the_next_look(archive, ask, settings):
+    archive.dcache.fail(status=503, method="POST", path="*/tape/release/*", next=20)
+    job = ask()
+    status = job.run(TWO, watch=let_come(archive))
+    assert status.state is JobState.SUCCESSFUL
+    (told,) = list_jobs(settings)
+    assert "; its files are still kept on disk by archive (" in told.message
+    assert archive.held() == [True] * 5
+    archive.dcache.behave()
+    (told,) = list_jobs(settings)
+    assert told.message == "1 of 1 units done"
+    assert archive.held() == [False] * 4 + [True]
+    assert get_job(job.id, settings).status() == told
+
+
+def test_files_of_a_job_in_a_long_queue_are_kept_or_waited_for_again(archive, at_site, settings, monkeypatch):
+    job, site = at_site()
+    job.submit()
+    archive.come()
+    job.submit(waiting=True)
+    assert site.submitted == [f"{job.id}.1"]
+    queued = Task("", "PENDING")
+    monkeypatch.setattr(Site, "look", lambda *_: {"4711": [queued]}, raising=False)
+    monkeypatch.setattr(Site, "cancel", lambda *_: cancelled.append(1), raising=False)
+    cancelled = []
+    pass_days(archive, job.folder, 4)
+    assert get_job(job.id, settings).status().state is JobState.ACCEPTED
+    assert archive.asked() == 2
+    assert archive.held() == [True] * 5
+    pass_days(archive, job.folder, 8)  # nobody looks for longer than files are kept
+    assert archive.held() == [False] * 4 + [True]
+    told = get_job(job.id, settings).status()
+    assert told.message.startswith("waiting for 4 of 5 files from tape")
+    assert cancelled
+    archive.come()
+    assert get_job(job.id, settings).status().message == "submitted as 4711"
+    assert site.submitted == [f"{job.id}.1", f"{job.id}.2"]
+
+
+def pass_days(archive, folder, days):
+    """Let time pass for the store, and for what stands in the recall of a job."""
+    archive.dcache.clock.advance(days=days)
+    tree = json.loads(folder.stage_file.read_text())
+    for order in tree["orders"]:
+        order["asked"] = (dt.datetime.fromisoformat(order["asked"]) - dt.timedelta(days=days)).isoformat()
+    folder.stage_file.write_text(json.dumps(tree))
+
+
+def test_a_job_that_follows_one_that_waits_for_tape_waits_too(archive, at_site, settings):
+    first, site = at_site(0)
+    first.submit()
+    second, _ = at_site(4)
+    second.record = replace(second.record, follows=first.id)
+    write_record(second.folder, second.record)
+    told = second.submit()
+    assert told.state is JobState.ACCEPTED
+    assert told.message.startswith(f"waiting for {first.id}: waiting for 1 of 1 files from tape")
+    assert site.submitted == []
+    archive.come()
+    assert get_job(second.id, settings).status().message == "submitted as 4711"
+    assert site.submitted == [f"{first.id}.1", f"{second.id}.1"]
+    assert read_record(second.folder).after == "4711"
+
+
+def test_a_job_that_follows_one_that_is_cancelled_has_failed(archive, at_site, settings):
+    first, site = at_site(0)
+    first.submit()
+    second, _ = at_site(4)
+    write_record(second.folder, replace(second.record, follows=first.id))
+    second = get_job(second.id, settings)
+    second.submit()
+    get_job(first.id, settings).cancel()
+    told = get_job(second.id, settings).status()
+    assert told.state is JobState.FAILED
+    assert told.message == f"job {second.id}: the job that it follows, {first.id}, is dismissed"
     assert site.submitted == []

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 
 import numpy as np
 import pytest
 import xarray as xr
 from products.test_saving import cube, files
-from storage.servers import s3_settings, webdav_settings
+from storage.conftest import authority  # noqa: F401 -- a fixture
+from storage.servers import nginx, s3_settings, webdav_settings
 
 import swath
 from swath.config import StoreSettings
@@ -126,3 +128,26 @@ def test_without_icechunk_its_name_is_told(places, monkeypatch):
     with pytest.raises(InputError, match="it is not installed") as error:
         swath.save(cube(), "disk:a", name="ndvi", format="icechunk")
     assert error.value.fix == "pip install swath[icechunk]"
+
+
+OPENS = """
+import sys
+from swath.config import StoreSettings
+from swath.model import NotFoundError
+from swath.products.versioned import open_versioned
+from swath.storage import use_stores
+told = {"url": "s3://eo/x", "endpoint": sys.argv[1], "key": "k", "secret": "s", "ca": sys.argv[2]}
+use_stores({"own": StoreSettings.model_validate(told)})
+try:
+    open_versioned("own:nothing.icechunk")
+except NotFoundError as error:
+    print(error.what)
+"""
+
+
+def test_the_authority_of_a_store_is_trusted(authority, tmp_path):  # noqa: F811
+    """A process of its own: Icechunk reads certificates when it first connects, and never again."""
+    with nginx(tmp_path / "web", certificate=authority[1]) as server:
+        words = [sys.executable, "-c", OPENS, server.url, str(authority[0])]
+        done = subprocess.run(words, check=True, capture_output=True, text=True, timeout=120)
+    assert done.stdout == "icechunk: there is no repository 'own:nothing.icechunk'\n"

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from storage.servers import PASSWORD, USER, rclone_webdav
+from slurm.machine import wait_until
+from storage.servers import PASSWORD, USER, rclone_on, rclone_webdav
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,3 +64,33 @@ def test_without_credentials_the_job_says_which_store_and_what_to_do(traveller, 
     assert "401" in said.err
     assert "fix: set credentials for its store" in said.err
     assert f"{drive.url}/a.tif" in said.err
+
+
+def test_credentials_that_end_while_nobody_looks_are_renewed_by_who_looks(traveller, bed, demo, tmp_path):
+    """Tasks find the password changed; the next look gives them the new one, and submits what is missing."""
+    folder = tmp_path / "drive"
+    folder.mkdir()
+    item = json.loads(json.dumps(demo[0]))
+    for key, asset in item["assets"].items():
+        if asset["href"].endswith(".tif"):
+            shutil.copy(asset["href"], folder / f"{key}.tif")
+            asset["href"] = f"WHERE/{key}.tif"
+    with rclone_on(folder, host=f"{bed.net}.1", password="first") as server:
+        url = server.url
+        source = traveller.home / "stored.json"
+        source.write_text(json.dumps({"type": "FeatureCollection", "features": [item]}).replace("WHERE", url))
+        settings = traveller.home / ".config/swath/swath.toml"
+        dav = url.replace("http:", "dav:")
+        settings.write_text(settings.read_text() + f'\n[stores.drive]\nurl = "{dav}"\nuser = "{USER}"\n')
+        traveller.environ["SWATH_STORES__drive__PASSWORD"] = "first"
+        told = {"items": str(source), "control": str(traveller.control)}
+        job = traveller.submit("waiting", "--on", "bed", "--tasks", "1", "--retries", "1", **told)
+        traveller.wait_begun(1)
+    with rclone_on(folder, host=f"{bed.net}.1", password="second", port=int(url.rpartition(":")[2])):
+        traveller.say("go")
+        note = bed.home("alice") / traveller.control.name / "jobs" / job / "tasks/0.json"
+        wait_until("the failure", lambda: "have ended, or are refused (" in note.read_text())
+        traveller.environ["SWATH_STORES__drive__PASSWORD"] = "second"
+        ended = traveller.ended(job)
+        assert (ended["state"], ended["units_done"]) == ("successful", 4)
+        assert "," in ended["handle"]

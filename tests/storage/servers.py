@@ -46,6 +46,8 @@ class Server:
     """Where it listens."""
     folder: Path
     """Where it keeps files."""
+    pid: int = 0
+    """Its process, for who stops it for a while."""
 
 
 def free_ports(count: int, *, also: int = 0) -> list[int]:
@@ -175,15 +177,25 @@ def seaweedfs(folder: Path, *, volumes: int = 50) -> Iterator[Server]:
 
 @contextlib.contextmanager
 def rclone_webdav(folder: Path, *more: str, host: str = "127.0.0.1") -> Iterator[Server]:
-    """Run rclone as a WebDAV server."""
+    """Run rclone as a WebDAV server, in a folder that it makes."""
     data = folder / "data"
     data.mkdir(parents=True)
-    (port,) = free_ports(1)
+    with rclone_on(data, *more, host=host) as server:
+        yield server
+
+
+@contextlib.contextmanager
+def rclone_on(
+    data: Path, *more: str, host: str = "127.0.0.1", port: int = 0, password: str = PASSWORD
+) -> Iterator[Server]:
+    """Run rclone as a WebDAV server over a folder that is there."""
+    port = port or free_ports(1)[0]
     words = [str(BIN / "rclone"), "serve", "webdav", str(data), "--addr", f"{host}:{port}"]
-    words += ["--user", USER, "--pass", PASSWORD, "--config", str(folder / "none.conf"), *more]
+    words += ["--user", USER, "--pass", password, "--config", str(data.parent / "none.conf"), *more]
     url = f"http://{host}:{port}"
-    with running(words, folder / "rclone.log", lambda: answers(url, auth=(USER, PASSWORD))):
-        yield Server(url, data)
+    ready = lambda: answers(url, auth=(USER, password))  # noqa: E731
+    with running(words, data.parent / "rclone.log", ready) as process:
+        yield Server(url, data, process.pid)
 
 
 def installed(program: str, package: str) -> str:

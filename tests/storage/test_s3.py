@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import threading
 from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
 import pytest
@@ -80,3 +83,57 @@ def test_many_objects_are_listed_page_by_page(s3_store: ObjectStore):
 def test_which_server_is_meant(settings, environ, endpoint, region, tmp_path):
     told = s3_place(StoreSettings(url="s3://eo", **settings), {"HOME": str(tmp_path), **environ})
     assert told == {"endpoint": endpoint, "region": region}
+
+
+class Metadata(BaseHTTPRequestHandler):
+    """Answers as the metadata service of EC2 (version 2) and that of containers do."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_PUT(self):
+        assert self.path == "/latest/api/token"
+        assert self.headers["x-aws-ec2-metadata-token-ttl-seconds"]
+        self.say("one-token")
+
+    def do_GET(self):
+        self.server.asked.append(self.path)
+        told = {
+            "Code": "Success", "Type": "AWS-HMAC", "AccessKeyId": KEY, "SecretAccessKey": SECRET, "Token": "",
+            "Expiration": "2999-01-01T00:00:00Z", "LastUpdated": "2026-01-01T00:00:00Z",
+        }  # fmt: skip
+        if self.path == "/container":
+            assert self.headers["Authorization"] == "container-token"
+            return self.say(json.dumps(told))
+        assert self.headers["x-aws-ec2-metadata-token"] == "one-token"
+        role = "/latest/meta-data/iam/security-credentials/"
+        return self.say("my-role" if self.path == role else json.dumps(told))
+
+    def say(self, text):
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text.encode())
+
+    def log_message(self, *_):
+        """Say nothing."""
+
+
+@pytest.mark.parametrize("kind", ["machine", "container"])
+def test_the_role_of_a_machine_or_a_container(s3_server, kind, monkeypatch, tmp_path):
+    with ThreadingHTTPServer(("127.0.0.1", 0), Metadata) as server:
+        server.asked = []
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}"
+        if kind == "machine":
+            monkeypatch.setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", url)
+        else:
+            (tmp_path / "token").write_text("container-token")
+            monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", f"{url}/container")
+            monkeypatch.setenv("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", str(tmp_path / "token"))
+        told = s3_settings(s3_server, f"role/{kind}", key="", secret="", credentials="instance")
+        store = open_settings(told)
+        store.put("a", b"by a role")
+        assert store.get("a") == b"by a role"
+        server.shutdown()
+    at = "/latest/meta-data/iam/security-credentials/my-role" if kind == "machine" else "/container"
+    assert server.asked[-1] == at

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import secrets
 from typing import TYPE_CHECKING
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from http_server import Manners, RangeServer
 from storage.servers import nginx, open_settings
 
@@ -21,7 +16,6 @@ from swath.testing.store_contract import NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from storage.servers import Server
 
@@ -51,46 +45,6 @@ def test_nginx(nginx_server: Server):
     for refused in (lambda: store.put("a", b""), lambda: list(store.list()), lambda: store.delete(["a"])):
         with pytest.raises(NotAllowedError, match="plain HTTP server"):
             refused()
-
-
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """A certificate authority, and a certificate of it for this machine with its key."""
-    folder = tmp_path_factory.mktemp("authority")
-    made = {}
-    now = dt.datetime.now(dt.UTC)
-    for name in ("own authority", "127.0.0.1"):
-        key = ec.generate_private_key(ec.SECP256R1())
-        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-        issuer, signer = made.get("own authority", (subject, key))
-        is_authority = name == "own authority"
-        builder = (
-            x509.CertificateBuilder()
-            .subject_name(subject)
-            .issuer_name(issuer)
-            .public_key(key.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now - dt.timedelta(days=1))
-            .not_valid_after(now + dt.timedelta(days=1))
-            .add_extension(x509.BasicConstraints(ca=is_authority, path_length=None), critical=True)
-        )
-        if not is_authority:
-            import ipaddress
-
-            names = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(name))])
-            builder = builder.add_extension(names, critical=False)
-        made[name] = (subject, key)
-        signed = builder.sign(signer, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
-        if is_authority:
-            (folder / "ca.pem").write_bytes(signed)
-        else:
-            private = key.private_bytes(
-                serialization.Encoding.PEM,
-                serialization.PrivateFormat.PKCS8,
-                serialization.NoEncryption(),
-            )
-            (folder / "server.pem").write_bytes(signed + private)
-    return folder / "ca.pem", folder / "server.pem"
 
 
 @pytest.fixture(scope="module")

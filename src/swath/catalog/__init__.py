@@ -7,11 +7,20 @@ from types import ModuleType
 from swath.catalog.api import ApiCatalog
 from swath.catalog.embedded.sqlite import SqliteCatalog
 from swath.catalog.intake.ingest import ingest
-from swath.catalog.opening import open_catalog
+from swath.catalog.opening import is_catalog_file, open_catalog
 from swath.catalog.protocol import Catalog, IngestReport
 from swath.catalog.search import Search
 
-__all__ = ["ApiCatalog", "Catalog", "IngestReport", "Search", "SqliteCatalog", "ingest", "open_catalog"]
+__all__ = [
+    "ApiCatalog",
+    "Catalog",
+    "IngestReport",
+    "Search",
+    "SqliteCatalog",
+    "ingest",
+    "is_catalog_file",
+    "open_catalog",
+]
 
 
 class _CallablePackage(ModuleType):
@@ -23,7 +32,8 @@ class _CallablePackage(ModuleType):
         Parameters
         ----------
         location : str or Path, optional
-            A SQLite file or the address of a STAC API; that of the settings unless given.
+            A SQLite file, the address of a STAC API, or a static catalog (see `swath.search`); that of the
+            settings unless given.
         create : bool
             True to make the file when it does not exist.
 

@@ -65,8 +65,10 @@ def submit_or_discard(job: SlurmJob) -> JobStatus:
 
 def describe(job: Job) -> dict[str, object]:
     """Give what machines want to know of a job that has succeeded."""
+    from swath.jobs.publish import has_results
+
     status = job.status()
-    brought = job.folder.catalog_file.exists()
+    brought = has_results(job.folder)
     return {
         "id": job.id, "state": status.state, "folder": status.folder,
         "collection": job.folder.job["collection"], "message": status.message,

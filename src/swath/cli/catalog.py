@@ -23,6 +23,7 @@ from swath.cli.search_options import (
     read_geometry,
 )
 from swath.cli.stage import stage
+from swath.model import InputError
 
 if TYPE_CHECKING:
     from swath.catalog import Catalog, IngestReport
@@ -114,6 +115,9 @@ def _tell_rejected(report: IngestReport) -> None:
 
 @app.command()
 def search(
+    where: Annotated[
+        str, typer.Argument(help="As --catalog: NAME:folder/catalog.json, s3://..., https://...")
+    ] = "",
     collections: CollectionsOption = None,
     ids: IdsOption = None,
     bbox: BboxOption = None,
@@ -132,7 +136,9 @@ def search(
     """Search items; all that is given must hold."""
     from swath.catalog.search import as_feature_collection
 
-    with _open(catalog) as held:
+    if where and catalog:
+        raise InputError(f"catalog: {where!r} and {catalog!r} are two", fix="name one")
+    with _open(where or catalog) as held:
         found = held.search(
             collections=collections, ids=ids, bbox=bbox, intersects=read_geometry(intersects),
             datetime=datetime, filter=filter, sortby=sortby, fields=fields, limit=limit, token=token,

@@ -48,7 +48,7 @@ def mirror(
     as_json: JsonOption = False,
 ) -> None:
     """Copy items with their files to a store or folder, as a static STAC catalog; goes on where it was."""
-    from swath import api
+    from swath.api import items as api
 
     last: list[MirrorReport] = []
     try:

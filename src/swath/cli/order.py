@@ -19,7 +19,7 @@ from swath.cli.search_options import (
     FilterOption,
     IdsOption,
     IntersectsOption,
-    read_geometry,
+    search_asked,
 )
 from swath.cli.slurm_options import SLURM, AccountOption, PartitionOption, QosOption, SlurmOption
 
@@ -66,16 +66,14 @@ def order(
     from swath.cli.foreground import stopping
     from swath.jobs import orders as room
     from swath.jobs.orders.asking import missing
-    from swath.model import InputError, NotFoundError
+    from swath.model import NotFoundError
     from swath.sites.slurm import SlurmResources
 
     settings = read_settings()
-    asked: dict[str, Any] = {
-        "collections": collections, "ids": ids, "bbox": bbox, "intersects": read_geometry(intersects),
-        "datetime": datetime, "filter": filter,
-    }  # fmt: skip
-    if all(each is None for each in asked.values()):
-        raise InputError("order: nothing says which items are meant", fix="such as --collections NAME")
+    asked = search_asked(
+        "order", collections=collections, ids=ids, bbox=bbox, intersects=intersects, datetime=datetime,
+        filter=filter,
+    )  # fmt: skip
     where = catalog or settings.catalog_path
     with open_catalog(where) as held:
         found = list(held.search(**asked, limit=1000).items_as_dicts())

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 CatalogOption = Annotated[
-    str, typer.Option("--catalog", help="Catalog file, or address of a STAC API; the settings' unless given.")
+    str,
+    typer.Option(
+        "--catalog", help="Catalog file, API, or catalog.json here or in a store; else the settings'."
+    ),
 ]
 CollectionsOption = Annotated[str | None, typer.Option(help="Ids of collections, with commas between.")]
 BboxOption = Annotated[str | None, typer.Option(help="West,south,east,north in degrees.")]
@@ -28,3 +31,31 @@ def read_geometry(text: str | None) -> str | None:
         return Path(text).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"intersects: {text!r} is no file that can be read ({error})") from error
+
+
+def search_asked(
+    command: str,
+    *,
+    collections: str | None,
+    ids: str | None,
+    bbox: str | None,
+    intersects: str | None,
+    datetime: str | None,
+    filter: str | None,
+) -> dict[str, Any]:
+    """Put together what a search is asked, for a command that does not take a whole catalog by mistake.
+
+    Raises
+    ------
+    InputError
+        Nothing is asked.
+    """
+    asked = {
+        "collections": collections, "ids": ids, "bbox": bbox, "intersects": read_geometry(intersects),
+        "datetime": datetime, "filter": filter,
+    }  # fmt: skip
+    if all(each is None for each in asked.values()):
+        from swath.model import InputError
+
+        raise InputError(f"{command}: nothing says which items are meant", fix="such as --collections NAME")
+    return asked

@@ -17,7 +17,7 @@ from swath.cli.search_options import (
     FilterOption,
     IdsOption,
     IntersectsOption,
-    read_geometry,
+    search_asked,
 )
 
 if TYPE_CHECKING:
@@ -58,19 +58,16 @@ def stage(
 ) -> None:
     """Bring the files of items from tape; what a search finds is asked for by one request of each store."""
     from swath.config.sizes import parse_lifetime
-    from swath.model import InputError
 
     settings = read_settings()
     if status or cancel:
         _look_again(settings, status or cancel, cancel=bool(cancel), wait=wait, as_json=as_json)
         return
     kept = parse_lifetime(lifetime)
-    asked: dict[str, Any] = {
-        "collections": collections, "ids": ids, "bbox": bbox, "intersects": read_geometry(intersects),
-        "datetime": datetime, "filter": filter,
-    }  # fmt: skip
-    if all(each is None for each in asked.values()):
-        raise InputError("stage: nothing says which items are meant", fix="such as --collections NAME")
+    asked = search_asked(
+        "stage", collections=collections, ids=ids, bbox=bbox, intersects=intersects, datetime=datetime,
+        filter=filter,
+    )  # fmt: skip
     from swath.catalog import open_catalog
 
     with open_catalog(catalog or settings.catalog_path) as held:
@@ -162,10 +159,13 @@ def _stage(
 def _count(
     census: Census, files: Iterable[TapeFile], hrefs: Mapping[str, int], tiers: Mapping[str, str]
 ) -> dict[str, Any]:
+    from swath.storage.staging import is_of
+
     known = {each.href for each in files}
-    others = [each for each in hrefs if each not in known]
+    zarrs = {each for each in hrefs if each.endswith(".zarr") and any(is_of(href, each) for href in known)}
+    others = [each for each in hrefs if each not in known and each not in zarrs]
     return {
-        "files": len(hrefs), "online": len(census.online), "on_tape": len(census.on_tape),
+        "files": len(known) + len(others), "online": len(census.online), "on_tape": len(census.on_tape),
         "bytes_on_tape": census.tape_bytes,
         **{word.replace(" ", "_"): [each.href for each in census.of(word)]
            for word in ("lost", "not available", "not there")},

@@ -17,6 +17,7 @@ from swath.cube.odc_geo import GeoBox
 from swath.cube.reader import open_raster
 from swath.cube.sources import BandSource, Item, band_sources, find_band, unknown_band
 from swath.model import BBox, InputError
+from swath.storage.staging import refuse_tape
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -114,6 +115,7 @@ def _with_grid(source: BandSource) -> BandSource:
         return source
     from dataclasses import replace
 
+    refuse_tape({source.href: 0})  # a server would keep whoever only asks for the grid waiting for hours
     with open_raster(source.href) as file:
         crs = source.crs or (file.crs.to_string() if file.crs else None)
         return replace(source, crs=crs, transform=tuple(file.transform[:6]), shape=(file.height, file.width))

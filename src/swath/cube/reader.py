@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import logging
 import math
+import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import rasterio
@@ -18,7 +19,15 @@ from swath.cube.placing import lattice_of, picks, place, same_crs
 from swath.cube.sketch import sketch
 from swath.cube.sources import UNAVAILABLE
 from swath.cube.tiff import CorruptError, MalformedError, ServerError, Unsupported
-from swath.model import MissingAssetError, SwathError, UnreadableAssetError
+from swath.model import (
+    InputError,
+    MissingAssetError,
+    NotAllowedError,
+    RefusedAssetError,
+    SwathError,
+    UnreadableAssetError,
+)
+from swath.storage import stores
 from swath.storage.gdal import gdal_env, gdal_place
 
 if TYPE_CHECKING:
@@ -30,6 +39,7 @@ if TYPE_CHECKING:
     from swath.cube.own_file import OwnFile
     from swath.cube.placing import Pixels, Window
     from swath.cube.sources import BandSource
+    from swath.storage.web import WebStore
 
 _GDAL = {
     "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
@@ -42,6 +52,7 @@ _GDAL = {
 _FAILURES = (RasterioError, CRSError, UnicodeDecodeError, ServerError, CorruptError, FileNotFoundError)
 """What comes of a file that is not there or no raster; a name in it may be no UTF-8."""
 _GONE = ("HTTP response code: 404", "ObjectNotFound", "BucketNotFound")
+_NOT_TAKEN = re.compile("says 401|HTTP response code: 401")
 
 log = logging.getLogger(__name__)
 
@@ -260,11 +271,28 @@ def describe_failure(href: str, error: Exception) -> SwathError:
     is_local = "://" not in path and not path.startswith("/vsi")
     gone = (is_local and not Path(path).exists()) or any(each in reason for each in _GONE)
     gone = gone or isinstance(error, FileNotFoundError)
+    if not is_local and (isinstance(error, NotAllowedError) or _NOT_TAKEN.search(reason)):
+        return _refused(path, reason)
     if gone:
         return MissingAssetError(
             f"asset: there is no file {href!r}", fix="restore it, or leave it out with --skip-bad"
         )
     return _unreadable(href, reason)
+
+
+def _refused(href: str, reason: str) -> UnreadableAssetError:
+    """Tell of credentials that a store does not take; where there are none, that some are needed."""
+    try:
+        store, _ = stores().locate(href)
+        secret = cast("WebStore", store).client.secret()
+    except NotAllowedError as error:  # the file or command that gave them fails now
+        return RefusedAssetError(f"asset: {href!r} cannot be read ({error.what})", fix=error.fix)
+    except InputError:
+        return _unreadable(href, reason)
+    if secret is None or not (secret.authorization or secret.key):
+        return _unreadable(href, reason)
+    who = f"the credentials of {store.name!r} have ended, or are refused"
+    return RefusedAssetError(f"asset: {href!r} cannot be read: {who} ({reason})", fix="renew them")
 
 
 def _unreadable(href: str, reason: str) -> UnreadableAssetError:

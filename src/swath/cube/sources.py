@@ -84,7 +84,8 @@ def band_sources(item: Item, step: int = 0) -> tuple[BandSource, ...]:
             names = _names(key, band, alone=len(bands) == 1)
             scale, offset = family.radiometry(item, names, band)
             href, place = str(asset["href"]), index
-            if "zarr" in str(asset.get("type")):  # as GDAL names one image of an array with a time axis
+            if "zarr" in str(asset.get("type")) and not href.startswith(UNAVAILABLE):
+                # As GDAL names one image of an array with a time axis.
                 href, place = f'ZARR:"{href}":/{band.get("name") or ""}:{step}', 1
             sources.append(
                 BandSource(

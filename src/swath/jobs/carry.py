@@ -44,7 +44,7 @@ def secret_file(name: str) -> str:
 
 
 def carried_files(
-    items: Sequence[Mapping[str, Any]], book: StoreBook, *, elsewhere: bool
+    items: Sequence[Mapping[str, Any]], book: StoreBook, *, elsewhere: bool, to: str = ""
 ) -> dict[str, bytes]:
     """Give the files that a job takes along: their names in the job folder, and what they hold.
 
@@ -56,6 +56,8 @@ def carried_files(
         The stores that are known here.
     elsewhere : bool
         True where the job runs on other machines: these find no credentials by themselves.
+    to : str
+        Address that the results are put into; empty: they stay in the job folder.
 
     Raises
     ------
@@ -64,7 +66,7 @@ def carried_files(
     """
     told: dict[str, Any] = {}
     files: dict[str, bytes] = {}
-    for name, (settings, root) in _needed(items, book, elsewhere=elsewhere).items():
+    for name, (settings, root) in _needed(_hosts(items, book, to), book, elsewhere=elsewhere).items():
         told[name] = settings.model_dump(mode="json", exclude_defaults=True, exclude=set(_INLINE))
         source = settings.credentials.partition(":")[0]
         if elsewhere or source not in _FOUND_BY_ALL:
@@ -76,13 +78,11 @@ def carried_files(
     return files
 
 
-def _needed(
-    items: Sequence[Mapping[str, Any]], book: StoreBook, *, elsewhere: bool
-) -> dict[str, tuple[StoreSettings, Root]]:
-    """Find the stores at the hosts that assets lie at; for other machines also those that have no name."""
+def _needed(hosts: set[str], book: StoreBook, *, elsewhere: bool) -> dict[str, tuple[StoreSettings, Root]]:
+    """Find the stores at some hosts; for other machines also those that have no name."""
     named = {name: (settings, parse_root(settings.url)) for name, settings in book.named.items()}
     found: dict[str, tuple[StoreSettings, Root]] = {}
-    for address in _hosts(items):
+    for address in hosts:
         with contextlib.suppress(InputError):
             host = parse_root(address)
             here = {
@@ -98,9 +98,11 @@ def _needed(
     return found
 
 
-def _hosts(items: Sequence[Mapping[str, Any]]) -> set[str]:
-    """Give scheme and host of all assets that are somewhere else."""
-    hrefs = (str(asset.get("href", "")) for item in items for asset in item.get("assets", {}).values())
+def _hosts(items: Sequence[Mapping[str, Any]], book: StoreBook, to: str) -> set[str]:
+    """Give scheme and host of all assets that are somewhere else, and of where results go."""
+    hrefs = [str(asset.get("href", "")) for item in items for asset in item.get("assets", {}).values()]
+    if to:
+        hrefs.append(book.locate(to)[0].root.url)
     return {
         "/".join(href.split("/", 3)[:3]) for href in hrefs if "://" in href and not href.startswith("file:")
     }
@@ -148,7 +150,7 @@ def carry(folder: JobFolder, *, elsewhere: bool, renew: bool = False) -> dict[st
         return {}
     if renew and not has_secrets(folder):
         return {}
-    files = carried_files(folder.items, stores(), elsewhere=elsewhere)
+    files = carried_files(folder.items, stores(), elsewhere=elsewhere, to=folder.job.get("to", ""))
     if renew:
         files = {name: content for name, content in files.items() if not _holds(folder.path / name, content)}
     with refusals(folder.path):
@@ -160,7 +162,7 @@ def carry(folder: JobFolder, *, elsewhere: bool, renew: bool = False) -> dict[st
     return files
 
 
-def carry_there(folder: JobFolder, site: SlurmSite, there: str, *, renew: bool = False) -> None:
+def carry_there(folder: JobFolder, site: SlurmSite, there: str, *, renew: bool = False) -> bool:
     """Write what a job takes along into its folder, and into the one that it has at a site.
 
     Parameters
@@ -173,11 +175,17 @@ def carry_there(folder: JobFolder, site: SlurmSite, there: str, *, renew: bool =
         Its folder there.
     renew : bool
         True for a job that runs: only what has changed is written.
+
+    Returns
+    -------
+    bool
+        True when something was written.
     """
     files = carry(folder, elsewhere=True, renew=renew)
     if site.is_remote:
         for name, content in files.items():
             site.transport.write(f"{there}/{name}", content, mode=file_mode(name))
+    return bool(files)
 
 
 def forget_there(folder: JobFolder, site: SlurmSite, there: str) -> None:
@@ -218,6 +226,14 @@ def take_stores(folder: JobFolder) -> None:
         named[name] = settings
     _taken.append(str(folder.path))
     use_stores({**stores().named, **named})
+
+
+def carried_stores(folder: JobFolder) -> frozenset[str]:
+    """Name the stores that a job has taken along."""
+    try:
+        return frozenset(json.loads((folder.path / FILE).read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        return frozenset()
 
 
 def forget_secrets(folder: JobFolder) -> None:

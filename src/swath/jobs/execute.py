@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from swath.jobs.carry import take_stores
 from swath.jobs.finish import finish
 from swath.jobs.folder import JobFolder, refusals
+from swath.jobs.refusal import describe_error
 from swath.jobs.staging import bring_files
 from swath.jobs.units import run_unit
 from swath.model import JobState, JobStatus, OutputError, SwathError, TooLargeError, format_instant
@@ -130,7 +131,7 @@ def execute(
         return reporter.update(state=JobState.SUCCESSFUL, message=f"{total} of {total} units done")
     except SwathError as error:
         log.error("job %s failed: %s", folder.job["id"], error)  # noqa: TRY400 -- the sentence says it all
-        return _failed(folder, reporter, str(error), error.exit_code)
+        return _failed(folder, reporter, describe_error(folder, error), error.exit_code)
     except Exception as error:
         log.exception("job %s failed", folder.job["id"])
         what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from swath.catalog import open_catalog
 from swath.jobs.carry import carry, forget_secrets
 from swath.jobs.execute import Resources, execute, new_status, now
-from swath.jobs.publish import is_being_sent, read_sent, send
-from swath.jobs.staging import has_recall, let_files_go, look_for_files
+from swath.jobs.publish import is_being_sent, read_sent, send, sent_words, was_sent
+from swath.jobs.staging import HELD, has_recall, keep_files, let_files_go, look_for_files
 from swath.jobs.store import JobStore
 from swath.model import (
     InputError,
@@ -74,8 +74,20 @@ class Job:
                         "what is done is kept: `swath jobs rerun` goes on from there",
                     )  # fmt: skip
                     self.folder.write_status(told)
+            if not told.state.is_final:
+                keep_files(self.folder)
             return self._settle(told) if told != row else told
-        return row
+        return self._let_go_again(row)
+
+    def _let_go_again(self, row: JobStatus) -> JobStatus:
+        """Let files go that a store did not take when the job ended."""
+        words, held, _ = row.message.partition(f"; {HELD}")
+        if not held:
+            return row
+        status = replace(row, message=f"{words}{let_files_go(self.folder)}")
+        if status != row:
+            self.store.put(status, self.folder.job["inputs"])
+        return status
 
     def _left_waiting(self, told: JobStatus) -> JobStatus:
         """Tell how far the files of a job are that nobody waits for: its request goes on without."""
@@ -94,15 +106,19 @@ class Job:
             self.publish()
         self.store.put(status, self.folder.job["inputs"])
         if status.state.is_final:
-            let_files_go(self.folder)
+            if held := let_files_go(self.folder):
+                status = replace(status, message=f"{status.message}{held}")
+                self.store.put(status, self.folder.job["inputs"])
             forget_secrets(self.folder)  # last: a process of its own knows no others
         return status
 
     def _deliver(self, status: JobStatus) -> JobStatus:
         """Put the results into the store that was asked for; where that fails, so has the job."""
         to = self.folder.job.get("to", "")
-        if not to or not self.folder.catalog_file.exists():
+        if not to or was_sent(self.folder, status):
             return status
+        if not self.folder.catalog_file.exists():
+            return replace(status, message=f"{status.message}, and then puts them into {to}")
         under_way = replace(status, state=JobState.RUNNING, message=f"its results are being put into {to}")
         self.store.put(under_way, self.folder.job["inputs"])
         try:
@@ -112,7 +128,7 @@ class Job:
             fix = f"{error.fix.rstrip('.')}; {goes_on}" if error.fix else goes_on
             what = f"{error.what.rstrip('.')}; all results are kept in {self.folder.results}"
             return replace(status, state=JobState.FAILED, exit_code=5, message=f"{what}\n  fix: {fix}")
-        return replace(status, message=f"{status.message}; put into {to}")
+        return replace(status, message=f"{status.message}{sent_words(self.folder)}")
 
     def deliver_again(self) -> JobStatus | None:
         """Put results that are whole into their store, where that has failed; None for all other jobs."""

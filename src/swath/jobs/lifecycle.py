@@ -9,6 +9,7 @@ from swath.jobs.execute import Resources, new_status
 from swath.jobs.folder import JobFolder
 from swath.jobs.job import Job, job_store
 from swath.jobs.prepare import Request, prepare
+from swath.jobs.staging import HELD
 from swath.model import JobStatus, NotFoundError
 from swath.sites import own_handle
 
@@ -54,7 +55,8 @@ def open_job(path: Path, settings: Settings) -> Job:
 def list_jobs(settings: Settings, limit: int = 100) -> Sequence[JobStatus]:
     """List the jobs of the store, each as it stands now, the newest first."""
     rows = job_store(settings).list(limit)
-    open_ = [each for each in rows if not each.state.is_final and (Path(each.folder) / "job.json").exists()]
+    unsettled = [each for each in rows if not each.state.is_final or HELD in each.message]
+    open_ = [each for each in unsettled if (Path(each.folder) / "job.json").exists()]
     jobs = {each.id: job_in(JobFolder(Path(each.folder)), settings) for each in open_}
     _look_at_once(list(jobs.values()))
     return [jobs[each.id].status() if each.id in jobs else each for each in rows]

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import json
+import logging
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from swath.jobs.carry import carried_stores
 from swath.jobs.finish import read_results
 from swath.jobs.folder import refusals
+from swath.model import MissingObjectError, SwathError
 from swath.products.place import Place, add_storage, find_place, json_bytes
 from swath.storage.upload import upload_many
 from swath.storage.whole import PART
@@ -18,8 +23,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from swath.jobs.folder import JobFolder
+    from swath.model import JobStatus
     from swath.storage import Stat
 
+log = logging.getLogger("swath")
 _CONCURRENCY = 8
 
 
@@ -32,6 +39,48 @@ def _place(folder: JobFolder) -> Place:
     """Give where a job goes: a folder of its own, laid out as the job folder is, so that links hold."""
     within = find_place(folder.job["to"])
     return Place(f"{within.address}/{folder.job['id']}", within.store, within.key(str(folder.job["id"])))
+
+
+def sent_words(folder: JobFolder) -> str:
+    """Say where the results have been put; whoever reads that does not send them again."""
+    return f"; put into {folder.job['to']}"
+
+
+def was_sent(folder: JobFolder, status: JobStatus) -> bool:
+    """Tell whether a job says that its results are in their store, such as by the node that has sent them."""
+    return bool(folder.job.get("to")) and f"{sent_words(folder)};" in f"{status.message};"
+
+
+def has_results(folder: JobFolder) -> bool:
+    """Tell whether results of a job can be read: in its folder, or where its site has put them."""
+    if folder.catalog_file.exists():
+        return True
+    told = folder.read_status()
+    return told is not None and was_sent(folder, told)
+
+
+def send_from_site(folder: JobFolder) -> str:
+    """Put the results into their store from the node that has finished the job, where it gets there.
+
+    Returns
+    -------
+    str
+        What the message of the job says of it; empty where whoever looks at the job has to send them.
+    """
+    if not folder.job.get("to"):
+        return ""
+    try:
+        # The same name may be another store in the settings of the site: only what was taken along is meant.
+        place = _place(folder)
+        if place.store.name not in carried_stores(folder):
+            return ""
+        with contextlib.suppress(MissingObjectError):  # one question, before there are many
+            place.store.stat(place.key("results/catalog.json"))
+        send(folder)
+    except SwathError as error:
+        log.warning("the results are not in their store yet: whoever looks at the job sends them (%s)", error)
+        return ""
+    return sent_words(folder)
 
 
 def is_being_sent(folder: JobFolder) -> bool:
@@ -104,6 +153,8 @@ def read_sent(folder: JobFolder) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     items : list of dict
         With absolute hrefs.
     """
+    if not folder.catalog_file.exists() and has_results(folder):
+        return read_store(folder)
     collection, items = read_results(folder)
     if not folder.job.get("to"):
         return collection, items
@@ -122,6 +173,28 @@ def read_sent(folder: JobFolder) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         add_storage(item, place.store)
         there.append(item)
     return {**collection, "links": [moved(each) for each in collection["links"]]}, there
+
+
+def read_store(folder: JobFolder) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Read the results of a job from the store that they were put into.
+
+    Returns
+    -------
+    collection : dict
+    items : list of dict
+        With absolute hrefs.
+    """
+    place = _place(folder)
+    collection = json.loads(place.store.get(place.key("results/collection.json")))
+    hrefs = [str(each["href"]) for each in collection["links"] if each["rel"] == "item"]
+    collection["links"] = [each for each in collection["links"] if each["rel"] != "item"]
+
+    def read(href: str) -> dict[str, Any]:
+        inside = href.removeprefix(place.href("results/"))
+        return dict(json.loads(place.store.get(place.key(f"results/{inside}"))))
+
+    with ThreadPoolExecutor(_CONCURRENCY) as pool:
+        return collection, list(pool.map(read, hrefs))
 
 
 def _self(item: dict[str, Any]) -> str:

@@ -7,27 +7,29 @@ import datetime as dt
 import time
 from collections import defaultdict
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from swath.jobs.carry import carry_there, forget_there, has_secrets
-from swath.jobs.execute import new_status, now
-from swath.jobs.job import Job
+from swath.jobs.carry import carry_there
+from swath.jobs.execute import now
+from swath.jobs.folder import JobFolder
 from swath.jobs.publish import is_being_sent
 from swath.jobs.slurm_batch import Batch, deal, write_script
+from swath.jobs.slurm_folder import JobAtSite
 from swath.jobs.slurm_record import Submission, locked, read_record, write_record
-from swath.jobs.slurm_results import bring_home, read_logs
+from swath.jobs.slurm_results import bring_home
 from swath.jobs.slurm_words import describe_end, describe_work
-from swath.jobs.staging import has_recall, look_for_files, may_begin
-from swath.model import InputError, JobFailedError, JobState, JobStatus, OutputError, SiteError, SwathError
+from swath.jobs.staging import has_recall, keep_files, look_for_files, may_begin
+from swath.model import InputError, JobFailedError, JobState, JobStatus, SiteError, SwathError
 from swath.sites import is_alive, own_handle
-from swath.sites.slurm import FolderSeen, open_site
+from swath.sites.slurm import FolderSeen
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from swath.config import Settings
-    from swath.jobs.folder import JobFolder
-    from swath.sites.slurm import SlurmSite, Task
+    from swath.jobs.job import Job
+    from swath.sites.slurm import Task
+    from swath.storage.recall import Recall
 
 _ACCOUNTING_S = 60.0
 """How long a batch job may be unknown to Slurm's accounting before it counts as lost."""
@@ -37,7 +39,7 @@ _EXIT_S = 30.0
 """How long to wait for the exit code of a job that has failed."""
 
 
-class SlurmJob(Job):
+class SlurmJob(JobAtSite):
     """A job that runs, or ran, at a Slurm site.
 
     Parameters
@@ -47,15 +49,6 @@ class SlurmJob(Job):
     settings : Settings
         Where job store and catalog are, and how sites are reached.
     """
-
-    def __init__(self, folder: JobFolder, settings: Settings) -> None:
-        super().__init__(folder, settings)
-        self.record = read_record(folder)
-
-    @property
-    def site(self) -> SlurmSite:
-        """Where it runs."""
-        return open_site(self.record.site, self.settings)
 
     # -- submitting -----------------------------------------------------------------------------------
 
@@ -78,7 +71,7 @@ class SlurmJob(Job):
             self.record = read_record(self.folder)
             if waiting and not self.record.waits:
                 return self.store.get(self.id)
-            if waits := self._bring_files(fresh=not waiting):
+            if waits := self._bring_files(fresh=not waiting) or self._follow():
                 return waits
             self.folder.cancel_file.unlink(missing_ok=True)
             self._clear()
@@ -100,6 +93,24 @@ class SlurmJob(Job):
         if waits and (row.state, row.message) == (JobState.ACCEPTED, recall.words()):
             return row
         return self._tell(JobState.ACCEPTED, recall.words()) if waits else None
+
+    def _follow(self) -> JobStatus | None:
+        """Wait for the job that comes first where that waits itself; None when Slurm can be told of it."""
+        if not self.record.follows:
+            return None
+        first = SlurmJob(JobFolder(Path(self.store.get(self.record.follows).folder)), self.settings)
+        status = first.status()
+        if status.state in (JobState.FAILED, JobState.DISMISSED):
+            self._wait(waits=False)
+            what = f"job {self.id}: the job that it follows, {first.id}, is {status.state}"
+            return self._failed(what, FolderSeen(), prefix=False)
+        if first.record.waits:
+            self._wait(waits=True)
+            return self._tell(JobState.ACCEPTED, f"waiting for {first.id}: {status.message}")
+        ids = first.record.jobs[-1:] if status.state is not JobState.SUCCESSFUL else []
+        self.record = replace(self.record, after="".join(ids), follows="", waits=False)
+        write_record(self.folder, self.record)
+        return None
 
     def _wait(self, *, waits: bool) -> None:
         if self.record.waits != waits:
@@ -138,31 +149,14 @@ class SlurmJob(Job):
         write_record(self.folder, self.record)
         return self._tell(JobState.ACCEPTED, f"{message} as {job}")
 
-    def _settle(self, status: JobStatus) -> JobStatus:
-        if status.state.is_final and has_secrets(self.folder):
-            forget_there(self.folder, self.site, self.record.folder)
-        return super()._settle(status)
-
-    def _tell(self, state: JobState, message: str, **changes: Any) -> JobStatus:
-        """Write the status into the store; into the folder only where nobody there can be writing it."""
-        status = replace(
-            new_status(self.folder, self.record.site, handle=",".join(self.record.jobs)),
-            state=state, message=message, updated=now(), **changes,
-        )  # fmt: skip
-        if state.is_final or not self.record.jobs:
-            try:
-                self.folder.write_status(status)
-            except OutputError:  # a full disk, which this may be the news of
-                if state is not JobState.FAILED:
-                    raise
-        return self._settle(status)
-
     # -- looking --------------------------------------------------------------------------------------
 
     def status(self) -> JobStatus:
         """Tell where the job stands; what was lost by no fault of its own is submitted again on the way."""
         row = self.store.get(self.id)
-        if row.state.is_final or is_being_sent(self.folder):
+        if row.state.is_final:
+            return self._let_go_again(row)
+        if is_being_sent(self.folder):
             return row
         self.record = read_record(self.folder)
         try:
@@ -199,6 +193,9 @@ class SlurmJob(Job):
         done = len(seen.names & self.folder.units.keys())
         if active or (last.job not in found and _age_s(last.time) < _ACCOUNTING_S):
             carry_there(self.folder, self.site, self.record.folder, renew=True)
+            gone = keep_files(self.folder)
+            if gone is not None and not any(each.runs for each in active):
+                return self._back_to_waiting(gone)
             state = JobState.RUNNING if any(each.runs for each in active) or done else JobState.ACCEPTED
             message = describe_work(active, done, row.units_total)
             status = replace(row, state=state, message=message, units_done=done, updated=now())
@@ -206,6 +203,14 @@ class SlurmJob(Job):
                 self.store.put(status, self.folder.job["inputs"])
             return status
         return self._ended(self._told_in_full(last.job, found.get(last.job, [])))
+
+    def _back_to_waiting(self, recall: Recall) -> JobStatus:
+        """Take a job out of the queue whose files have gone from disk since nobody looked for long."""
+        with locked(self.folder):
+            self.site.cancel(self.record.jobs)
+            self.record = read_record(self.folder)
+            self._wait(waits=True)
+            return self._tell(JobState.ACCEPTED, recall.words())
 
     def _told_by(self, seen: FolderSeen) -> JobStatus | None:
         """Take the end that the folder tells of; None where it tells of none."""
@@ -246,8 +251,20 @@ class SlurmJob(Job):
         """Take what a task has said of its failure, and end the others: they would only meet the same."""
         first = min(seen.notes, key=lambda note: str(note.get("time", "")))
         self._cancel_quietly()
+        again = len(self.record.submissions) - 1
+        if first.get("refused") and again < self.record.retries and self._renewed():
+            missing = deal(list(self.folder.units), seen.names, self.record.tasks) or (0,)
+            return self._submit_again(missing, "was left without credentials", again + 1)
         what, advice = str(first.get("message", "")).strip(), int(first.get("exit_code", 5))
         return self._failed(what, seen, exit_code=advice, prefix=False)
+
+    def _renewed(self) -> bool:
+        """Give the job fresh credentials; False where there are none but those that it had."""
+        with contextlib.suppress(SwathError):
+            if carry_there(self.folder, self.site, self.record.folder, renew=True):
+                self._clear()
+                return True
+        return False
 
     def _ended(self, tasks: Sequence[Task]) -> JobStatus:
         """Tell why a batch job ended without its results, or submit again what it has lost."""
@@ -323,55 +340,6 @@ class SlurmJob(Job):
             raise InputError(
                 f"job {self.id}: it is {status.state} already", fix=f"swath jobs logs -f {self.id}"
             )
-
-    def discard(self) -> None:
-        """Delete the folder, also at the site, and forget the job."""
-        if self.site.is_remote:
-            self.site.transport.run(("rm", "-rf", self.record.folder))
-        super().discard()
-
-    def read_log(self, at: dict[str, int]) -> list[tuple[str, str]]:
-        """Read what the logs of its tasks have got since the last time; see `Job.read_log`."""
-        return read_logs(self.site, self.record.folder, at)
-
-    # -- bringing home --------------------------------------------------------------------------------
-
-    def fetch(self) -> JobStatus:
-        """Copy the results here, however large, and take them into the catalog.
-
-        Raises
-        ------
-        InputError
-            The job has not succeeded, or its results are here already.
-        """
-        status = self.status()
-        if status.state is not JobState.SUCCESSFUL:
-            raise InputError(f"job {self.id}: it is {status.state}, there is nothing to fetch")
-        if self.folder.catalog_file.exists():
-            raise InputError(f"job {self.id}: its results are here already, in {self.folder.results}")
-        total = len(self.folder.units)
-        brought = bring_home(self.folder, self.site, self.record.folder, limit=0)
-        message = f"{total} of {total} units done; {brought}"
-        return self._tell(JobState.SUCCESSFUL, message, units_done=total)
-
-    def results(self) -> list[dict[str, Any]]:
-        """Give the items, with absolute hrefs; see `Job.results`.
-
-        Raises
-        ------
-        InputError
-            They are still at the site.
-        """
-        if self.status().state is JobState.SUCCESSFUL and not self.folder.catalog_file.exists():
-            raise InputError(
-                f"job {self.id}: its results are at {self.record.site}:{self.record.folder}/results",
-                fix=f"copy them here: swath jobs fetch {self.id}",
-            )
-        return super().results()
-
-    def publish(self) -> int:
-        """Take the results into the catalog, where they are here."""
-        return super().publish() if self.folder.catalog_file.exists() else 0
 
 
 def look_at_once(jobs: Sequence[Job]) -> None:

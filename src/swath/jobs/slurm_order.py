@@ -119,12 +119,13 @@ def outline(
         path = site.folder("jobs", planned.job["id"])
     else:
         path = str(request.output.absolute())
+    first, waiting = _followed(after, settings, on) if after else ("", "")
     return planned, SlurmRecord(
         site=on, folder=path, resources=resources,
         tasks=_count_tasks(tasks, units, resources.cpus) if not workers else 1, workers=workers,
         at_once=site.settings.at_once if at_once is None else at_once,
         retries=site.settings.retries if retries is None else retries,
-        after=_slurm_id(after, settings, on) if after else "",
+        after=first, follows=waiting,
     )  # fmt: skip
 
 
@@ -132,9 +133,12 @@ def _count_tasks(asked: int, units: int, cpus: int) -> int:
     return min(asked, units) if asked else count_tasks_for(units, cpus)
 
 
-def _slurm_id(job: str, settings: Settings, site: str) -> str:
-    """Give the id that Slurm knows a job by."""
+def _followed(job: str, settings: Settings, site: str) -> tuple[str, str]:
+    """Name the job that comes first: by its id of Slurm, or by ours where it waits for its own files."""
     found = get_job(job, settings)
-    if not isinstance(found, SlurmJob) or found.record.site != site or not found.record.jobs:
-        raise InputError(f"after: {job!r} is no job at {site}", fix="name one of `swath jobs list`")
-    return found.record.jobs[-1]
+    if isinstance(found, SlurmJob) and found.record.site == site:
+        if found.record.waits:
+            return "", found.id
+        if found.record.jobs:
+            return found.record.jobs[-1], ""
+    raise InputError(f"after: {job!r} is no job at {site}", fix="name one of `swath jobs list`")

@@ -51,8 +51,10 @@ class SlurmRecord:
     """How often what is missing may be submitted again."""
     after: str = ""
     """Id of the Slurm job that has to succeed first."""
+    follows: str = ""
+    """Id of the job that has to succeed first, where that was not submitted yet."""
     waits: bool = False
-    """True while it is not submitted since its files are on tape."""
+    """True while it is not submitted since its files are on tape, or since the job that it follows waits."""
     submitter: str = ""
     """Handle of the process that submits just now."""
     submissions: tuple[Submission, ...] = field(default=())

@@ -12,9 +12,9 @@ import datetime as dt
 from typing import TYPE_CHECKING, Any
 
 from swath.cube.sources import UNAVAILABLE, band_sources, find_band
-from swath.model import JobFailedError, OutputError
+from swath.model import JobFailedError, NotAllowedError, OutputError, StoreError
 from swath.storage.recall_file import RecallFile, wait_for
-from swath.storage.staging import has_tape, name_some, refuse_tape, tape_files
+from swath.storage.staging import has_tape, is_of, name_some, refuse_tape, tape_files
 
 if TYPE_CHECKING:
     import threading
@@ -26,7 +26,9 @@ if TYPE_CHECKING:
     from swath.storage.staging import TapeFile
 
 LIFETIME = dt.timedelta(days=7)
-"""How long files stay on disk for a job: the queue of a cluster may be long."""
+"""How long files stay on disk for a job; asked for again when half of it is over and somebody looks."""
+HELD = "its files are still kept on disk by"
+"""What the message of a job says whose files could not be let go."""
 
 
 def files_with_tape(items: Sequence[Mapping[str, Any]], work: WorkPlan) -> tuple[TapeFile, ...]:
@@ -142,25 +144,50 @@ def refuse_tape_of(folder: JobFolder, unit: str) -> None:
     items = [folder.items[at] for at in folder.units[unit].items]
     mine = {each["href"] for item in items for each in item["assets"].values()}
     files = RecallFile(folder.stage_file).read().files
-    refuse_tape({each.href: each.size for each in files if each.href in mine})
+    refuse_tape({each.href: each.size for each in files if any(is_of(each.href, one) for one in mine)})
 
 
-def let_files_go(folder: JobFolder) -> None:
-    """Cancel and release what a job has asked for; where a store is away, the end of their time does that."""
+def let_files_go(folder: JobFolder) -> str:
+    """Cancel and release what a job has asked for.
+
+    Returns
+    -------
+    str
+        Which stores do not take that now, and why; empty: all files may go. Whoever looks tries again.
+    """
     if has_recall(folder):
         with contextlib.suppress(OutputError):
-            RecallFile(folder.stage_file).let_go()
+            away = RecallFile(folder.stage_file).let_go().away
+            return "".join(f"; {HELD} {name} ({why.rstrip('.')})" for name, why in away.items())
+    return ""
+
+
+def keep_files(folder: JobFolder) -> Recall | None:
+    """Ask again for the files of a job that was begun, before the time is over that they stay on disk.
+
+    Returns
+    -------
+    Recall or None
+        Where files have gone from disk since nobody looked for long: how far they are now. None: all is well.
+    """
+    if not has_recall(folder):
+        return None
+    with contextlib.suppress(OutputError, StoreError, NotAllowedError):  # whoever looks next tries again
+        recall = RecallFile(folder.stage_file).keep()
+        return None if recall.is_over else recall
+    return None
 
 
 def without_unstaged(item: dict[str, Any], job: Mapping[str, Any]) -> dict[str, Any]:
     """Give an item in which the files that cannot be had are marked, so that no reader waits for them."""
     bad = job.get("unstaged")
-    if not bad or not any(each["href"] in bad for each in item["assets"].values()):
+    if not bad:
         return item
-    assets = {
-        key: {**each, "href": f"{UNAVAILABLE}{bad[each['href']]}\n{each['href']}"}
-        if each["href"] in bad
-        else each
-        for key, each in item["assets"].items()
-    }
+    assets = dict(item["assets"])
+    for key, each in assets.items():
+        of_it = each["href"] if each["href"] in bad else None
+        if of_it is None and each["href"].endswith(".zarr"):
+            of_it = next((href for href in bad if is_of(href, each["href"])), None)
+        if of_it is not None:
+            assets[key] = {**each, "href": f"{UNAVAILABLE}{bad[of_it]}\n{each['href']}"}
     return {**item, "assets": assets}

@@ -13,9 +13,12 @@ import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from swath.jobs.carry import forget_secrets
 from swath.jobs.execute import Resources, new_status, now, run_here
 from swath.jobs.finish import finish
 from swath.jobs.folder import refusals
+from swath.jobs.publish import send_from_site
+from swath.jobs.refusal import describe_error, is_refusal
 from swath.model import JobState, SwathError
 
 if TYPE_CHECKING:
@@ -91,7 +94,8 @@ def work(folder: JobFolder, task: int, tasks: int, resources: Resources, *, work
             _finish(folder)
     except SwathError as error:
         log.error("%s", error)  # noqa: TRY400 -- the sentence says it all
-        return _noted(note, task, str(error), error.exit_code)
+        told = describe_error(folder, error)
+        return _noted(note, task, told, error.exit_code, is_refused=is_refusal(error))
     except Exception as error:
         log.exception("task %d failed", task)
         what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
@@ -125,20 +129,19 @@ def _finish(folder: JobFolder) -> None:
     shutil.rmtree(folder.attempts, ignore_errors=True)
     total = len(folder.units)
     done = new_status(folder, "")
+    message = f"{total} of {total} units done{send_from_site(folder)}"
     folder.write_status(
-        replace(
-            done, state=JobState.SUCCESSFUL, units_done=total, updated=now(),
-            message=f"{total} of {total} units done",
-        )
-    )  # fmt: skip
+        replace(done, state=JobState.SUCCESSFUL, units_done=total, updated=now(), message=message)
+    )
+    forget_secrets(folder)  # nobody may look at the job for long, and nothing needs them any more
     log.info("finished")
 
 
-def _noted(path: Path, task: int, message: str, exit_code: int) -> int:
+def _noted(path: Path, task: int, message: str, exit_code: int, *, is_refused: bool = False) -> int:
     code = exit_code if exit_code in (2, 3, 4) else 5
     told: dict[str, Any] = {
         "task": task, "message": message, "exit_code": code, "host": socket.gethostname(),
-        "slurm_job": os.environ.get("SLURM_JOB_ID", ""), "time": now(),
+        "refused": is_refused, "slurm_job": os.environ.get("SLURM_JOB_ID", ""), "time": now(),
     }  # fmt: skip
     text = json.dumps(told, ensure_ascii=False).encode()
     try:

@@ -79,6 +79,12 @@ class UnreadableAssetError(InputError, OSError):
     http_status = 422
 
 
+class RefusedAssetError(UnreadableAssetError):
+    """The store of an asset does not take the credentials that it was asked with; those may have ended."""
+
+    http_status = 403
+
+
 class NotAllowedError(SwathError, PermissionError):
     """The user may not do this."""
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from swath.cube import block_edges
+from swath.model import RefusedAssetError, SwathError
 from swath.products import quantity_of
 from swath.products.cog import pack_into
 
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from swath.cube import CubePlan
-    from swath.model import SwathError
     from swath.processes.series import Variables
     from swath.processes.work import UnitWork
     from swath.products import Quantity
@@ -214,7 +214,7 @@ class _Pass:
         """Read all dates of a column into memory that this thread keeps: (variable, time, y, x)."""
 
         def on_bad(item: str, error: SwathError) -> None:
-            if not self.skip_bad:
+            if not self.skip_bad or isinstance(error, RefusedAssetError):
                 raise error
             self.bad.append((number, item, error))
 

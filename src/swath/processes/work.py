@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from swath.model import RefusedAssetError, SwathError
 from swath.products import Raster
 
 if TYPE_CHECKING:
@@ -12,8 +13,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from odc.geo.geobox import GeoBox
-
-    from swath.model import SwathError
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +83,6 @@ class UnitWork:
 
     def leave_out(self, item: str, error: SwathError) -> None:
         """Note an item that cannot be read; raise unless such items may be left out."""
-        if not self.skip_bad:
+        if not self.skip_bad or isinstance(error, RefusedAssetError):  # nothing is wrong with the item
             raise error
         self.skipped[item] = error.what

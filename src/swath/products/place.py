@@ -26,8 +26,8 @@ STORAGE = "https://stac-extensions.github.io/storage/v2.0.0/schema.json"
 _NAMED = re.compile(r"[A-Za-z][A-Za-z0-9_-]+:(?!//)")
 _OWN = re.compile(r"-[0-9a-f]{8}\.(tif|png|zarr)$")
 """Ends of names that `stamped` makes."""
-_NO_IRI = re.compile(r'[\s"<>\\^`{|}]')
-"""What an address may not have unquoted (RFC 3987)."""
+_NO_ADDRESS = re.compile(r'[\t-\r"<>\\^`{|}]')
+"""What no reader takes in an address of S3, where keys stand as they are; blanks all take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ def find_place(address: str) -> Place:
     """
     store, prefix = stores().locate(address.rstrip("/"))
     place = Place(address.rstrip("/"), store, prefix)
-    if store.root.scheme == "s3" and (wrong := _NO_IRI.search(place.href(""))):
+    if store.root.scheme == "s3" and (wrong := _NO_ADDRESS.search(place.href(""))):
         raise InputError(
             f"save: {place.href('')!r} has {wrong[0]!r}, which no address of an asset may have",
             fix="use letters, digits, - and _ for prefixes in S3",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -184,7 +185,8 @@ def _failures(place: Place, name: str) -> Iterator[None]:
     icechunk = _icechunk()
     where = f"icechunk: {place.href(name) if name else place.address}"
     try:
-        yield
+        with _trusting(place):
+            yield
     except icechunk.RepositoryNotFoundError:
         raise
     except icechunk.ConflictError as error:
@@ -195,10 +197,44 @@ def _failures(place: Place, name: str) -> Iterator[None]:
         from swath.storage.failures import failure, parse_told
 
         what = str(error).partition("\n")[0]
+        if "UnknownIssuer" in what:
+            raise StoreError(
+                f"{where}: its certificate is signed by nobody whom Icechunk trusts",
+                fix="set ca for the store; Icechunk reads certificates once in a process: begin a new one",
+            ) from error
         status = 403 if "AccessDenied" in what else 404 if "NoSuch" in what else 0
         raise failure(place.store.name, place.href(name), status, parse_told(what).what) from error
     except icechunk.IcechunkError as error:
         raise StoreError(f"{where}: {str(error).partition(chr(10))[0]}") from error
+
+
+@contextlib.contextmanager
+def _trusting(place: Place) -> Iterator[None]:
+    """Let Icechunk trust the authority of a store besides the usual: it looks into the environment alone."""
+    import os
+    import ssl
+    import tempfile
+
+    from swath.storage.client import read_ca
+    from swath.storage.s3 import S3Store
+
+    store = place.store
+    if not isinstance(store, S3Store) or not store.settings.ca:
+        yield
+        return
+    usual = ssl.get_default_verify_paths().cafile
+    known = [read_ca(store.settings.ca).read_text(encoding="ascii", errors="replace")]
+    known += [Path(usual).read_text(encoding="ascii", errors="replace")] if usual else []
+    with tempfile.NamedTemporaryFile("w", prefix="swath-ca-", suffix=".pem") as file:
+        file.write("\n".join(known))
+        file.flush()
+        before = os.environ.get("SSL_CERT_FILE")
+        os.environ["SSL_CERT_FILE"] = file.name
+        try:
+            yield
+        finally:
+            os.environ.pop("SSL_CERT_FILE")
+            os.environ.update({"SSL_CERT_FILE": before} if before is not None else {})
 
 
 def _write(store: Any, dataset: xr.Dataset, name: str, *, overwrite: bool) -> NDArray[Any]:

@@ -42,6 +42,8 @@ _PHRASES = {
     504: "the server behind it does not answer",
     507: "there is no room left",
 }
+_ENDED = re.compile("<Code>(ExpiredToken|RequestExpired|TokenRefreshRequired)")
+"""What S3 says, with status 400 or 403, to keys of a session that is over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,8 @@ def parse_told(message: str) -> Told:
     Told(status=503, what='the server says 503 Service Unavailable', is_broken=False)
     """
     message = " ".join(message.split())
+    if _ENDED.search(message):
+        return Told(401, "the server says 401: the credentials have ended")
     if found := re.search(r"status code: (\d{3})([\w ]*)", message):
         return Told(int(found[1]), f"the server says {found[1]}{found[2]}".rstrip())
     if found := re.search(r"code: (AccessDenied|NoSuchBucket|NoSuchKey)\)", message):  # one of many objects

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import logging
 import time
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,11 @@ from swath.storage.staging import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+
+
+log = logging.getLogger("swath")
+_RENEWED = 0.5
+"""After this part of the time that files stay on disk they are asked for again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +89,8 @@ class Recall:
 
     def is_stale(self, now: float) -> bool:
         """Tell whether files may have gone from disk again, or were never kept there."""
-        return self.is_released or now - self.began > self.lifetime_s
+        asked = [dt.datetime.fromisoformat(each.asked).timestamp() for each in self.orders]
+        return self.is_released or now - min(asked, default=self.began) > self.lifetime_s
 
     def words(self) -> str:
         """Say how far it is.
@@ -160,6 +167,10 @@ def advance(
         taken, is told as being away.
     """
     away: dict[str, str] = {}
+    try:
+        recall = renewed(recall, save=save)
+    except (StoreError, NotAllowedError) as error:
+        log.warning("files from tape are not kept for longer yet: %s", error.what)
     for name, files in by_store(recall.waiting).items():
         order = recall.order_of(name)
         try:
@@ -172,6 +183,45 @@ def advance(
             save(recall)
     now = time.time()
     return replace(recall, away=away, looked=now, answered=recall.answered if away else now)
+
+
+def renewed(recall: Recall, *, save: Callable[[Recall], object] = lambda _: None) -> Recall:
+    """Ask again for files that have come, when half of the time is over that they stay on disk.
+
+    What was asked for earlier is let go after that, so that the files are kept without a gap.
+
+    Raises
+    ------
+    StoreError, NotAllowedError
+        A store does not take the request: what was asked for earlier holds.
+    """
+    now = dt.datetime.now(dt.UTC)
+    for order in recall.orders:
+        mine = {each.key: each.href for each in recall.files if each.store == order.store}
+        has_come = any(mine[key] in recall.there for key in order.keys)
+        if not has_come or order.age_s(now) < _RENEWED * order.lifetime_s:
+            continue
+        keys = [key for key in order.keys if mine[key] not in recall.bad]
+        fresh = ask_for(order.store, keys, dt.timedelta(seconds=order.lifetime_s), now=now)
+        recall = replace(recall.with_order(fresh), former=(*recall.former, order))
+        save(recall)
+        if _ended(order):
+            recall = replace(recall, former=tuple(each for each in recall.former if each != order))
+            save(recall)
+    return recall
+
+
+def _ended(order: StageOrder) -> bool:
+    """Let go what a request has brought; False where the store does not take that now."""
+    try:
+        store = tape_store(order.store)
+        store.cancel_stage(order.request)
+        store.release([], request=order.request)
+    except MissingObjectError:
+        return True
+    except SwathError:
+        return False
+    return True
 
 
 def _asked(recall: Recall, files: Sequence[TapeFile], *, skip_bad: bool, again: int = 0) -> Recall:

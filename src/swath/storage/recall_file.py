@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from swath.model import OutputError, StoreError
-from swath.storage.recall import Recall, advance, let_go
+from swath.storage.recall import Recall, advance, let_go, renewed
 from swath.storage.whole import write_json
 
 if TYPE_CHECKING:
@@ -130,6 +130,31 @@ class RecallFile:
             moved = advance(recall, skip_bad=skip_bad, save=self._write)
             self._write(moved)
             return moved
+
+    def keep(self) -> Recall:
+        """Keep files on disk that somebody needs: asked for again in time, or anew where they have gone.
+
+        Raises
+        ------
+        StoreError, NotAllowedError
+            A store does not take the request.
+        """
+        recall = self.read()
+        if recall.is_released or not recall.orders:
+            return recall
+        with self._locked(waits=False) as is_mine:
+            if not is_mine:
+                return recall
+            recall = self.read()
+            if recall.is_over and recall.is_stale(time.time()):
+                recall = recall.again()
+                self._write(recall)
+            if recall.is_over:
+                return renewed(recall, save=self._write)
+            if time.time() >= recall.looked + PACE.pause_s(recall.looked - recall.began):
+                recall = advance(recall, save=self._write)
+                self._write(recall)
+            return recall
 
     def let_go(self) -> Recall:
         """Cancel what has not come, and let the rest go; see `let_go`."""

@@ -72,6 +72,8 @@ class S3Store:
             more |= {"session_token": secret.session} if secret.session else {}
         elif secret is not None:
             more["skip_signature"] = True
+        elif server := os.environ.get("AWS_EC2_METADATA_SERVICE_ENDPOINT"):
+            more["metadata_endpoint"] = server.rstrip("/")  # as AWS' tools call it; obstore has another name
         return Bucket(
             self.root.host,
             region=place["region"],

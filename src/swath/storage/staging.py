@@ -7,21 +7,25 @@ Deciding is here, and the few requests that it needs; who waits, and where it is
 from __future__ import annotations
 
 import datetime as dt
+import re
 import time
 from collections import defaultdict
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from swath.model import InputError, MissingAssetError, NotAllowedError, OnTapeError, format_bytes
+from swath.storage.address import quote_key
 from swath.storage.book import stores
 from swath.storage.protocol import Residence, TapeStore
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from swath.storage.protocol import StageState
+    from swath.storage.protocol import ObjectStore, StageState
 
 _NAMED_AT_MOST = 3
+_ZARR = re.compile(r'ZARR:"([^"]+)"')
+"""How GDAL names an array of a Zarr store."""
 _REMEMBERED_S = 60.0
 """How long a file that was online is taken to be so still."""
 
@@ -123,7 +127,9 @@ def take_census(residences: Mapping[TapeFile, Residence]) -> Census:
 
 
 def tape_files(hrefs: Mapping[str, int]) -> tuple[TapeFile, ...]:
-    """Find the files that may be on tape; no request is made, and where no store has tape nothing is done.
+    """Find the files that may be on tape; where no store has tape nothing is done.
+
+    Nothing is asked of stores but the names of the objects of Zarr stores, each of which is a file.
 
     Parameters
     ----------
@@ -133,8 +139,9 @@ def tape_files(hrefs: Mapping[str, int]) -> tuple[TapeFile, ...]:
     if not has_tape():
         return ()
     book = stores()
-    found = []
-    for href, size in hrefs.items():
+    found: list[TapeFile] = []
+    plain = {match[1] if (match := _ZARR.match(each)) else each: size for each, size in hrefs.items()}
+    for href, size in plain.items():
         scheme, mark, rest = href.partition("://")
         if not mark or not scheme.isalnum() or "?" in rest or "#" in rest:
             continue
@@ -142,9 +149,39 @@ def tape_files(hrefs: Mapping[str, int]) -> tuple[TapeFile, ...]:
             store, key = book.locate(href)
         except (InputError, NotAllowedError):  # whoever reads it tells what is wrong
             continue
-        if key and isinstance(store, TapeStore) and store.can_stage:
-            found.append(TapeFile(href, store.name, key, size))
+        if not (key and isinstance(store, TapeStore) and store.can_stage):
+            continue
+        found += _objects(store, href, key) or [TapeFile(href, store.name, key, size)]
     return tuple(dict.fromkeys(found))
+
+
+def _objects(store: ObjectStore, href: str, key: str) -> list[TapeFile]:
+    """Give the objects of a Zarr store; none where it is no Zarr store, or there is nothing."""
+    if not key.endswith(".zarr"):
+        return []
+    return [
+        TapeFile(object_href(href, each.key[len(key) + 1 :]), store.name, each.key, each.size)
+        for each in store.list(key)
+    ]
+
+
+def object_href(href: str, inside: str) -> str:
+    """Give the address of an object of a Zarr store."""
+    return f"{href.rstrip('/')}/{quote_key(inside)}"
+
+
+def is_of(href: str, asset: str) -> bool:
+    """Tell whether a file is an asset's, or one of its objects where that is a Zarr store.
+
+    Examples
+    --------
+    >>> (
+    ...     is_of("https://host/a.zarr/c/0", "https://host/a.zarr"),
+    ...     is_of("https://host/a.zarr", "https://host/a"),
+    ... )
+    (True, False)
+    """
+    return href == asset or href.startswith(f"{asset.rstrip('/')}/")
 
 
 def has_tape() -> bool:

@@ -71,6 +71,25 @@ def test_what_is_there_is_not_ordered(shelf):
     assert not shelf.cache.ledger.exists()
 
 
+def test_a_catalog_that_is_only_read_stays_as_it_is(shelf, tmp_path):
+    from swath.catalog.export import export
+
+    with open_catalog(shelf.settings.catalog_path) as catalog:
+        export(catalog, str(tmp_path / "static"), datetime="2020-06")
+    where = str(tmp_path / "static" / "catalog.json")
+    before = {each: each.read_bytes() for each in (tmp_path / "static").rglob("*.json")}
+    with open_catalog(where) as catalog:
+        items = list(catalog.search(collections=[COLLECTION]).items_as_dicts())
+    filled, made = order(items, ["ndvi"], shelf.settings, catalog=where)
+    assert (made.fresh, made.failed) == (3, {})
+    cube = swath.load(filled, ["ndvi"], chunks=None, valid=False)
+    assert np.isfinite(cube.ndvi).any()
+    assert {each: each.read_bytes() for each in (tmp_path / "static").rglob("*.json")} == before
+    assert Path(filled[0]["assets"]["ndvi"]["href"]).is_relative_to(shelf.settings.home)
+    again, made = order(items, ["ndvi"], shelf.settings, catalog=where)
+    assert (again, made.fresh) == (filled, 0)
+
+
 def monthly(shelf, sources, **properties):
     """Add a collection of months that are made from the images."""
     with open_catalog(shelf.settings.catalog_path) as catalog:

@@ -32,7 +32,10 @@ def home(tmp_path):
     printed = {"AccessKeyId": "pk", "SecretAccessKey": "ps", "Expiration": "2999-01-01T00:00:00Z"}
     (tmp_path / "printed").write_text(json.dumps(printed))
     (tmp_path / ".aws" / "config").write_text(
-        f"[profile tool]\ncredential_process = cat {tmp_path}/printed\n[profile sso]\nsso_x = 1\n"
+        f"[profile tool]\ncredential_process = cat {tmp_path}/printed\n"
+        "[profile sso]\nsso_session = work\nsso_account_id = 1\nsso_role_name = r\n[sso-session work]\n"
+        "sso_start_url = https://host.example\n[profile role]\nrole_arn = arn:aws:iam::1:role/r\n"
+        "[profile empty]\nregion = eu-west-1\n"
     )
     (tmp_path / ".netrc").write_text("machine host.example login nl password np\n")
     (tmp_path / ".netrc").chmod(0o600)
@@ -81,7 +84,7 @@ def test_s3(home, settings, environ, key):
     ("settings", "s3", "said"),
     [
         ({"credentials": "profile:em"}, True, "no profile 'em'"),
-        ({"credentials": "profile:sso"}, True, "'sso' has no keys"),
+        ({"credentials": "profile:empty"}, True, "'empty' has no keys"),
         ({"credentials": "environment"}, True, "none for 'mine'"),
         ({"credentials": "oidc"}, False, "none for 'mine'"),
         ({"credentials": "token-file:/nowhere/at/all"}, False, "cannot be read"),
@@ -153,3 +156,41 @@ def test_settings_come_from_the_environment(tmp_path):
     environ = {"HOME": str(tmp_path), "SWATH_STORES__mine__URL": WEB, "SWATH_STORES__mine__TOKEN": "abc"}
     settings = Settings.read(tmp_path, environ)
     assert settings.stores["mine"].token.get_secret_value() == "abc"
+
+
+AWS = """#!{python}
+import json, pathlib, sys
+here = pathlib.Path(__file__).parent
+(here / "asked").write_text(" ".join(sys.argv[1:]))
+if not (here / "signed-in").exists():
+    sys.exit("Error when retrieving token from sso: Token has expired and refresh failed")
+print(json.dumps({{"Version": 1, "AccessKeyId": "sk", "SecretAccessKey": "ss", "SessionToken": "st",
+                   "Expiration": "2999-01-01T00:00:00Z"}}))
+"""
+
+
+@pytest.mark.parametrize("name", ["sso", "role"])
+def test_a_profile_that_signs_in_is_asked_of_awss_tool(home, name):
+    """A program of this name stands for the tool, and answers as it does."""
+    tools = home / "tools"
+    tools.mkdir()
+    environ = {"HOME": str(home), "PATH": str(tools)}
+    with pytest.raises(NotAllowedError, match=f"the profile '{name}' signs in or takes a role") as error:
+        found(environ, s3=True, credentials=f"profile:{name}")
+    assert f"aws sso login --profile {name}" in error.value.fix
+    (tools / "aws").write_text(AWS.format(python=sys.executable))
+    (tools / "aws").chmod(0o755)
+    with pytest.raises(NotAllowedError, match=r"aws' fails \(.*Token has expired and refresh failed\)"):
+        found(environ, s3=True, credentials=f"profile:{name}")
+    (tools / "signed-in").touch()
+    secret = found(environ, s3=True, credentials=f"profile:{name}")
+    assert (secret.key, secret.secret, secret.session) == ("sk", "ss", "st")
+    assert (tools / "asked").read_text() == f"configure export-credentials --profile {name} --format process"
+
+
+def test_oidc_agent_gives_tokens_by_its_command(tmp_path):
+    """A program named as oidc-agent's prints a token as that does; the name of the account goes with it."""
+    script = tmp_path / "oidc-token"
+    script.write_text(f"#!{sys.executable}\nimport sys\nprint('token-of-' + sys.argv[1])\n")
+    script.chmod(0o755)
+    assert found({}, credentials=f"command:{script} surf") == Secret(token="token-of-surf")

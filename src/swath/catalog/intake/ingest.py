@@ -11,7 +11,7 @@ from swath.catalog.api import ApiCatalog
 from swath.catalog.embedded.sqlite import SqliteCatalog
 from swath.catalog.hrefs import absolute_href, is_url
 from swath.catalog.intake.prepare import ItemRow, Located, Rejected, prepare_items
-from swath.catalog.intake.reading import Reader
+from swath.catalog.intake.reading import Reader, plain_address
 from swath.catalog.intake.sources import JSON, read_api, read_source
 from swath.catalog.protocol import Catalog, IngestReport
 from swath.catalog.searching.query import check_limit, parse_datetime
@@ -42,8 +42,9 @@ def ingest(
     catalog : Catalog
         One that can be written.
     source : str or Path
-        A static catalog, collection or item (file, folder or URL), an ItemCollection, newline-delimited
-        JSON, stac-geoparquet, the address of a STAC API, or with ``pattern`` a folder of rasters.
+        A static catalog, collection or item (file, folder, URL, or ``NAME:path`` in a store), an
+        ItemCollection, newline-delimited JSON, stac-geoparquet, the address of a STAC API, or with
+        ``pattern`` a folder of rasters.
     collection : str, optional
         Of an API: only items of this collection. Of anything else: put all items into it.
     pattern : str, optional
@@ -95,7 +96,7 @@ def _found(
     area: BBox | None,
     interval: Interval | None,
 ) -> Iterator[Located | Rejected]:
-    text = str(source)
+    text = plain_address(str(source))
     if text.startswith("file://"):
         text = text.removeprefix("file://")
     if pattern is not None:

@@ -195,7 +195,7 @@ def _normal_item(item: Any, place: Located, collection: str | None) -> dict[str,
 
 
 def _with_blanks_escaped(item: dict[str, Any]) -> dict[str, Any]:
-    """Copy an item with its hrefs as the schema wants them: local paths may have blanks, addresses not."""
+    """Copy an item with its hrefs as the schema wants them: local paths and keys of S3 may have blanks."""
     out = dict(item)
     if isinstance(item.get("assets"), dict):
         out["assets"] = {key: _escaped(each) for key, each in item["assets"].items()}
@@ -205,8 +205,12 @@ def _with_blanks_escaped(item: dict[str, Any]) -> dict[str, Any]:
 
 
 def _escaped(held: Any) -> Any:
-    if isinstance(held, dict) and isinstance(held.get("href"), str) and held["href"].startswith("/"):
-        return {**held, "href": quote(held["href"])}
+    if (
+        isinstance(held, dict)
+        and isinstance(held.get("href"), str)
+        and held["href"].startswith(("/", "s3://"))
+    ):
+        return {**held, "href": quote(held["href"], safe="/:%")}
     return held
 
 

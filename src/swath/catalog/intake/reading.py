@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +16,24 @@ from swath.storage import stores
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from swath.storage import ObjectStore
+
 _TIMEOUT_S = 60.0
+_NAMED = re.compile(r"([A-Za-z][A-Za-z0-9_-]+):(?!//)")
 _STORES = ("s3://", "dav://", "davs://", "dcache://")
+
+
+def plain_address(text: str) -> str:
+    """Give the address of what ``NAME:path`` names in a store of the settings; anything else stays.
+
+    Raises
+    ------
+    InputError
+        It names no store that is known.
+    """
+    named = _NAMED.match(text)
+    known = named and (named[1] in stores().named or (text.endswith(".json") and not Path(text).exists()))
+    return stores().href(text) if known else text
 
 
 class Reader:
@@ -55,8 +72,8 @@ class Reader:
     def _read_url(self, href: str) -> bytes:
         import requests
 
-        if href.startswith(_STORES):
-            store, key = stores().locate(href)
+        if (found := _in_store(href)) is not None:
+            store, key = found
             return store.get(key)
         if not href.lower().startswith(("http://", "https://")):
             raise InputError(
@@ -81,6 +98,17 @@ class Reader:
         """Close the connections."""
         if self._session is not None:
             self._session.close()
+
+
+def _in_store(href: str) -> tuple[ObjectStore, str] | None:
+    """Find the store that an address lies in, where its scheme or the settings name one."""
+    if not href.startswith(_STORES) and not stores().named:
+        return None
+    try:
+        store, key = stores().locate(href)
+    except InputError:  # it has a query, for one
+        return None
+    return (store, key) if href.startswith(_STORES) or store.name in stores().named else None
 
 
 def _read_file(path: str) -> bytes:

@@ -6,7 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from swath.catalog import open_catalog
+from swath.catalog import is_catalog_file, open_catalog
+from swath.catalog.static import static_address
 from swath.cube.orderable import RECIPES
 from swath.jobs.folder import JobFolder
 from swath.jobs.orders.cache import OrderCache
@@ -156,7 +157,7 @@ def order_missing(
         raise_failed(made)
     ids = (*request.orders, *made.assets)
     moved = _moved(made, on, settings)
-    if "://" in where or inputs.items is not None or moved:
+    if not is_catalog_file(where) or inputs.items is not None or moved:
         filled = [_seen_there(each, moved) for each in filled]
         given = {key: value for key, value in request.inputs.items() if key not in _SEARCHED}
         return replace(request, inputs={**given, "items": filled}, orders=ids), len(ids)
@@ -202,7 +203,7 @@ def _may_have_recipes(inputs: Any, where: str) -> bool:
         from swath.jobs.given import read_given_items
 
         names = sorted({str(each.get("collection")) for each in read_given_items(inputs.items)})
-    if "://" not in where and not Path(where).exists():
-        return False
+    if static_address(where) or (is_catalog_file(where) and not Path(where).exists()):
+        return False  # a static catalog is read whole when it is opened: once is enough
     with open_catalog(where) as held:
         return any(RECIPES in find_collection(held, each) for each in names)

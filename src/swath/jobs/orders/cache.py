@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from swath.catalog import open_catalog
+from swath.catalog import is_catalog_file, open_catalog
 from swath.jobs.folder import JobFolder, refusals
 from swath.jobs.lifecycle import open_job
 from swath.jobs.orders.ledger import Ledger, OrderRow, OrderState
@@ -40,9 +40,10 @@ class OrderCache:
     def __init__(self, settings: Settings, catalog: str) -> None:
         self.settings = settings
         self.catalog = catalog
-        is_file = "://" not in catalog
-        beside = Path(catalog).absolute().parent if is_file else settings.home
-        self.name = Path(catalog).name if is_file else catalog
+        self.is_writable = is_catalog_file(catalog)
+        """False for the catalog of an API and for a static one: their items stay as they are."""
+        beside = Path(catalog).absolute().parent if self.is_writable else settings.home
+        self.name = Path(catalog).name if self.is_writable else catalog
         """What orders call the catalog: file and orders can move together."""
         self.ledger = Ledger(beside / LEDGER)
         self.folder = (settings.orders.folder or beside / FOLDER).expanduser().absolute()
@@ -145,7 +146,7 @@ class OrderCache:
         return True
 
     def _unpublish(self, row: OrderRow) -> None:
-        if "://" in self.catalog:
+        if not self.is_writable:
             return
         with contextlib.suppress(NotFoundError), open_catalog(self.catalog) as catalog:
             catalog.change_item(

@@ -294,8 +294,8 @@ class Maker:
         self.cache.ledger.fail(order.key.id, work.owner, str(error))
 
     def _publish(self, row: OrderRow) -> None:
-        """Let the item have what was made for it, if it is still there; that of an API is never changed."""
-        if "://" in self.cache.catalog:
+        """Let the item have what was made for it, if it is still there; some catalogs are only read."""
+        if not self.cache.is_writable:
             return
         key = row.key
         with contextlib.suppress(NotFoundError), open_catalog(self.cache.catalog) as catalog:

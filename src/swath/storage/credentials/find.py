@@ -5,6 +5,8 @@ from __future__ import annotations
 import configparser
 import netrc
 import os
+import shlex
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -132,13 +134,12 @@ def _home(environ: Mapping[str, str]) -> Path:
 
 
 def _profile(name: str, environ: Mapping[str, str]) -> Credentials | None:
-    """Read a profile of AWS' files: keys, or a command that prints them.
+    """Read a profile of AWS' files: keys, or a command that prints them; for single sign-on AWS' tool.
 
     Raises
     ------
     NotAllowedError
-        There is no such profile, or it has neither (single sign-on: ``credential_process`` may call AWS'
-        tool).
+        There is no such profile, it has neither, or the tool is not there.
     """
     table = read_profile(name, environ)
     if table.get("aws_access_key_id"):
@@ -147,12 +148,32 @@ def _profile(name: str, environ: Mapping[str, str]) -> Credentials | None:
         return Fixed(Secret(key=table["aws_access_key_id"], secret=secret, session=session))
     if words := table.get("credential_process"):
         return FromCommand(words)
+    if any(key.startswith("sso_") or key == "role_arn" for key in table):
+        return _by_tool(name or "default", environ)
     if name:
         raise NotAllowedError(
             f"credentials: the profile {name!r} has no keys",
             fix="give it aws_access_key_id and aws_secret_access_key, or credential_process",
         )
     return None
+
+
+def _by_tool(name: str, environ: Mapping[str, str]) -> Credentials:
+    """Let AWS' own tool give the keys of a profile that signs in, or takes a role.
+
+    Raises
+    ------
+    NotAllowedError
+        The tool is not installed.
+    """
+    tool = shutil.which("aws", path=environ.get("PATH"))
+    if tool is None:
+        raise NotAllowedError(
+            f"credentials: the profile {name!r} signs in or takes a role, which needs AWS' tool `aws`",
+            fix=f"install it and call `aws sso login --profile {name}`, or set credential_process",
+        )
+    words = (tool, "configure", "export-credentials", "--profile", name, "--format", "process")
+    return FromCommand(shlex.join(words))
 
 
 def read_profile(name: str, environ: Mapping[str, str]) -> dict[str, str]:
