@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from swath.config import Settings, parse_size
+from swath.model import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -56,19 +57,24 @@ def order(
     Raises
     ------
     InputError
-        A band that an item has not, and that no recipe makes.
+        A band that an item has not, and that no recipe makes; something that is no resource.
     JobFailedError
         Some could not be made, and ``skip_bad`` is False; the others are made.
     """
+    from swath.api.running import split_resources
     from swath.cube import item_dicts
     from swath.jobs.orders import order as make
     from swath.jobs.orders import raise_failed
-    from swath.sites.slurm import SlurmResources
 
+    if asked and on == "local":
+        raise InputError(
+            f"order: {', '.join(asked)} are for Slurm sites", fix="leave them out, or say on=SITE"
+        )
+    resources, _ = split_resources("order", asked)
     names = (bands,) if isinstance(bands, str) else tuple(bands)
     filled, made = make(
         item_dicts(items), names, Settings.read(), catalog=str(catalog), on=on,
-        asked={"asked": SlurmResources(**asked)}, tell=watch or (lambda _: None),
+        resources=resources, tell=watch or (lambda _: None),
     )  # fmt: skip
     if not skip_bad:
         raise_failed(made)

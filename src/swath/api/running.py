@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from distributed import Client
 
     from swath.jobs import Job, Request
+    from swath.sites.slurm import SlurmResources
 
 
 def run(
@@ -89,27 +90,39 @@ def run(
 
 
 def _run_at(site: str, request: Request, settings: Settings, asked: dict[str, Any], *, detach: bool) -> Job:
-    from dataclasses import fields
-
     from swath.jobs import raise_failure
     from swath.jobs.orders import order_missing
     from swath.jobs.slurm_order import order
-    from swath.sites.slurm import SlurmResources
 
-    names = {each.name for each in fields(SlurmResources)}
-    resources = SlurmResources(**{key: value for key, value in asked.items() if key in names})
-    wanted = {key: value for key, value in asked.items() if key not in names}
-    for key in wanted:
-        if key not in ("tasks", "at_once", "retries", "after", "workers"):
-            raise unknown(
-                f"run: {key!r} is no resource", key, (*names, "tasks", "at_once", "retries", "after")
-            )
-    request, _ = order_missing(request, settings, on=site, asked={"asked": resources})
+    resources, wanted = split_resources("run", asked, ("tasks", "at_once", "retries", "after", "workers"))
+    request, _ = order_missing(request, settings, on=site, resources=resources)
     job = order(request, settings, on=site, asked=resources, **wanted)
     job.submit()
     if not detach:
         raise_failure(job.wait(poll_s=1.0))
     return job
+
+
+def split_resources(
+    function: str, asked: Mapping[str, Any], others: Sequence[str] = ()
+) -> tuple[SlurmResources, dict[str, Any]]:
+    """Part what tasks ask for from what else was given.
+
+    Raises
+    ------
+    InputError
+        A name is neither; the nearest is named.
+    """
+    from dataclasses import fields
+
+    from swath.sites.slurm import SlurmResources
+
+    names = [each.name for each in fields(SlurmResources)]
+    for key in asked:
+        if key not in names and key not in others:
+            raise unknown(f"{function}: {key!r} is no resource", key, (*names, *others))
+    resources = SlurmResources(**{key: value for key, value in asked.items() if key in names})
+    return resources, {key: value for key, value in asked.items() if key not in names}
 
 
 def cluster(

@@ -24,11 +24,10 @@ from swath.cli.search_options import (
 from swath.cli.slurm_options import SLURM, AccountOption, PartitionOption, QosOption, SlurmOption
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from swath.config import Settings
     from swath.jobs import Request
     from swath.jobs.orders import Made, OrderRow
+    from swath.sites.slurm import SlurmResources
 
 _NAMED = 20
 
@@ -91,11 +90,11 @@ def order(
     if detach:
         _leave(settings)
         return
-    resources = {"asked": SlurmResources(partition, account, qos, time, slurm=tuple(slurm or ()))}
+    resources = SlurmResources(partition, account, qos, time, slurm=tuple(slurm or ()))
     stop = threading.Event()
     with stopping(stop):
         _, made = room.order(
-            found, names, settings, catalog=where, on=on, asked=resources, tell=_tell, stop=stop
+            found, names, settings, catalog=where, on=on, resources=resources, tell=_tell, stop=stop
         )
     _print(made, count, as_json=as_json)
     if stop.is_set():
@@ -194,7 +193,7 @@ def order_first(
     settings: Settings,
     *,
     on: str = "local",
-    asked: Mapping[str, Any] | None = None,
+    resources: SlurmResources | None = None,
     dry_run: bool = False,
 ) -> Request:
     """Have what a job reads made before it begins, where its items lack it and a recipe makes it."""
@@ -204,7 +203,7 @@ def order_first(
     stop = threading.Event()
     with stopping(stop):
         filled, count = order_missing(
-            request, settings, on=on, asked=asked, tell=_tell, stop=stop, dry_run=dry_run
+            request, settings, on=on, resources=resources, tell=_tell, stop=stop, dry_run=dry_run
         )
     if stop.is_set():
         say("swath: stopped; the same command goes on from there")

@@ -173,9 +173,7 @@ def run(
         "after": after,
         "workers": workers,
     }
-    requests = [
-        order_first(each, settings, on=on, asked={"asked": asked}, dry_run=dry_run) for each in requests
-    ]
+    requests = [order_first(each, settings, on=on, resources=asked, dry_run=dry_run) for each in requests]
     if dry_run:
         for request in requests:
             planned, script = draft(request, settings, **wanted)

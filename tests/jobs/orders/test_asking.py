@@ -29,6 +29,17 @@ def test_made_assets_are_loaded_with_the_others(shelf, monkeypatch):
     ]
 
 
+def test_what_is_no_resource_is_named(shelf, monkeypatch):
+    monkeypatch.setenv("SWATH_HOME", str(shelf.settings.home))
+    with pytest.raises(InputError, match="order: cpus are for Slurm sites"):
+        swath.order(shelf.items(), "ndvi", cpus=2)
+    with pytest.raises(InputError, match="order: 'cpu' is no resource") as caught:
+        swath.order(shelf.items(), "ndvi", on="bed", cpu=2)
+    assert "cpus" in str(caught.value)
+    with pytest.raises(NotFoundError, match="no site 'bed'"):
+        swath.order(shelf.items(), "ndvi", on="bed")
+
+
 def test_who_loads_what_can_be_made_is_told_how(shelf, monkeypatch):
     monkeypatch.setenv("SWATH_HOME", str(shelf.settings.home))
     with pytest.raises(InputError, match="has no band 'ndvi'") as caught:

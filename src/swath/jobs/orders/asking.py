@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from swath.config import Settings
     from swath.jobs.prepare import Request
+    from swath.sites.slurm import SlurmResources
 
     Item = dict[str, Any]
 
@@ -40,7 +41,7 @@ def order(
     *,
     catalog: str = "",
     on: str = "local",
-    asked: Mapping[str, Any] | None = None,
+    resources: SlurmResources | None = None,
     tell: Callable[[str], object] = lambda _: None,
     stop: threading.Event | None = None,
     strict: bool = True,
@@ -57,7 +58,7 @@ def order(
         Cache, resources and sites.
     catalog : str
         Path or address of the catalog that the items are of; the settings' unless given.
-    on, asked, tell, stop
+    on, resources, tell, stop
         See `Maker`.
     strict : bool
         False: a band that is neither there nor can be made is nothing to complain of here.
@@ -82,7 +83,9 @@ def order(
     unique = {each.key.id: each for several in wanted for each in several}
     if not unique:
         return list(items), Made()
-    made = Maker(cache, settings, on=on, asked=asked, tell=tell, stop=stop).make(list(unique.values()))
+    made = Maker(cache, settings, on=on, resources=resources, tell=tell, stop=stop).make(
+        list(unique.values())
+    )
     filled = []
     for item, several in zip(items, wanted, strict=True):
         for each in several:
@@ -106,7 +109,7 @@ def order_missing(
     settings: Settings,
     *,
     on: str = "local",
-    asked: Mapping[str, Any] | None = None,
+    resources: SlurmResources | None = None,
     tell: Callable[[str], object] = lambda _: None,
     stop: threading.Event | None = None,
     dry_run: bool = False,
@@ -117,7 +120,7 @@ def order_missing(
     ----------
     request : Request
         What is to be run.
-    settings, on, asked, tell, stop
+    settings, on, resources, tell, stop
         See `order`.
     dry_run : bool
         True: only count them.
@@ -151,7 +154,7 @@ def order_missing(
     if dry_run:
         return request, missing(items, bands, settings, where)
     filled, made = order(
-        items, bands, settings, catalog=where, on=on, asked=asked, tell=tell, stop=stop, strict=False
+        items, bands, settings, catalog=where, on=on, resources=resources, tell=tell, stop=stop, strict=False
     )
     if made.failed and not request.skip_bad:
         raise_failed(made)

@@ -117,8 +117,8 @@ class Maker:
         Resources here, and the sites.
     on : str
         ``local``, or a Slurm site of the settings.
-    asked : mapping
-        At a site: what each task asks for; see `swath.jobs.slurm_order.outline`.
+    resources : SlurmResources, optional
+        At a site: what each task asks for; as its settings say unless given.
     tell : callable of str
         Is told in a line how far it is.
     stop : threading.Event, optional
@@ -131,12 +131,12 @@ class Maker:
         settings: Settings,
         *,
         on: str = "local",
-        asked: Mapping[str, Any] | None = None,
+        resources: SlurmResources | None = None,
         tell: Callable[[str], object] = lambda _: None,
         stop: threading.Event | None = None,
     ) -> None:
         self.cache, self.settings, self.on = cache, settings, on
-        self.asked = {"asked": SlurmResources(), **(asked or {})}
+        self.resources = resources or SlurmResources()
         self.tell = tell
         self.stop = stop or threading.Event()
 
@@ -240,7 +240,7 @@ class Maker:
             return None
         from swath.jobs.slurm_order import order as plan_at
 
-        made = self._fresh(folder, lambda: plan_at(request, self.settings, on=self.on, **self.asked))
+        made = self._fresh(folder, lambda: plan_at(request, self.settings, on=self.on, asked=self.resources))
         made.submit()
         return made
 
