@@ -75,6 +75,8 @@ def order(
     InputError
         A band that neither an item has nor a recipe makes.
     """
+    if on != "local":
+        settings.site(on)
     where = catalog or settings.catalog_path
     cache = OrderCache(settings, where)
     with open_catalog(where) as held:
