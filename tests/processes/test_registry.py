@@ -11,8 +11,8 @@ import pytest
 import rasterio
 from scenes import make_item, ramp, write_items, write_tiff
 
-from swath.model import InputError, NotFoundError
-from swath.processes import get_process, parse_inputs, processes
+from swath.model import InputError, NotFoundError, SwathWarning
+from swath.processes import get_process, parse_inputs, process, processes
 
 PLUGIN = '''
 """A process of somebody else."""
@@ -109,6 +109,19 @@ def test_a_plug_in_runs_like_a_built_in_one(plugin, tmp_path, monkeypatch):
     with rasterio.open(mosaic) as file:
         np.testing.assert_array_equal(file.read(1), ramp() > 300)
     assert json.loads((tmp_path / "job" / "job.json").read_text())["process_version"] == "3.2.1"
+
+
+def test_a_name_that_is_taken_stays_with_its_process():
+    built_in = get_process("index")
+    with pytest.warns(SwathWarning, match="is left out: swath.processes.index has that name"):
+
+        @process("index", title="Another", inputs=built_in.inputs, plan=built_in.plan)
+        def index(inputs, work):
+            """Do nothing."""
+            return []
+
+    assert get_process("index") is built_in
+    assert processes()["index"] is built_in
 
 
 def test_every_schema_describes_each_input():

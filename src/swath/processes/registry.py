@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.metadata
 import json
+import warnings
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -11,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pydantic
 from pydantic import BaseModel
 
-from swath.model import InputError, NotFoundError, unknown
+from swath.model import InputError, NotFoundError, SwathWarning, unknown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -74,6 +76,8 @@ def process(
 ) -> Callable[[Run], Run]:
     """Register a function as a process; its docstring is the description.
 
+    A name that another module has already is left to that, with a warning; those of swath come first.
+
     Parameters
     ----------
     name : str
@@ -94,6 +98,14 @@ def process(
     """
 
     def register(run: Run) -> Run:
+        held = _REGISTRY.get(name)
+        if held is not None and held.run.__module__ != run.__module__:
+            warnings.warn(
+                f"process: {name!r} of {run.__module__} is left out: {held.run.__module__} has that name",
+                SwathWarning,
+                stacklevel=2,
+            )
+            return run
         text = " ".join((run.__doc__ or title).split("\n\n")[0].split())
         _REGISTRY[name] = Process(name, title, text, version, inputs, plan, run)
         return run
@@ -102,7 +114,13 @@ def process(
 
 
 @cache
+def _load_own() -> None:
+    importlib.import_module("swath.processes.builtin")
+
+
+@cache
 def _load_entry_points() -> None:
+    _load_own()
     for each in importlib.metadata.entry_points(group=ENTRY_POINTS):
         each.load()
 
@@ -121,6 +139,9 @@ def get_process(name: str) -> Process:
     NotFoundError
         There is none of this name; the nearest is given.
     """
+    _load_own()
+    if name in _REGISTRY:  # to look for plug-ins takes as long as to make a plan
+        return _REGISTRY[name]
     known = processes()
     if name not in known:
         raise unknown(f"process: there is no process {name!r}", name, known, NotFoundError)
