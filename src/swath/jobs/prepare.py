@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from swath.config import Settings
+    from swath.jobs.orders.ledger import OrdersRead
     from swath.processes import ItemInputs, WorkPlan
     from swath.storage.staging import TapeFile
 
@@ -57,8 +58,8 @@ class Request:
     """Address in a store that the results are put into; empty: they stay in the job folder alone."""
     listed: bool = True
     """False when the catalog does not take the results in: somebody else sees to what becomes of them."""
-    orders: tuple[str, ...] = ()
-    """Ids of the orders that have made what it reads: they are kept until it has ended."""
+    orders: OrdersRead | None = None
+    """Orders that have made what it reads: they are kept until it has ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,11 +134,8 @@ def write_planned(request: Request, planned: Planned, settings: Settings) -> Job
         _resumed(folder, planned.job)
     else:
         _written(folder, planned)
-    if request.orders:
-        from swath.jobs.orders.cache import OrderCache
-
-        where = request.inputs.get("catalog") or settings.catalog_path
-        OrderCache(settings, str(where)).hold(list(request.orders), folder)
+    if request.orders is not None:
+        request.orders.hold(folder.path)
     return folder
 
 

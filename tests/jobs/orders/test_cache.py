@@ -10,7 +10,7 @@ from jobs.orders.conftest import CLEAR, COLLECTION
 from swath.config.orders import OrderSettings
 from swath.jobs import JobFolder
 from swath.jobs.orders import OrderCache, order
-from swath.jobs.orders.ledger import owning
+from swath.jobs.orders.ledger import OrdersRead, owning
 from swath.model import JobState, OutputError
 
 
@@ -63,7 +63,7 @@ def test_what_a_job_reads_stays_until_it_has_ended(shelf, tmp_path):
     status = dataclasses.asdict(JobFolder(shelf.folders()[0]).read_status())
     job.status_file.write_text(json.dumps({**status, "state": "running"}))
     kept = next(each.key.id for each in shelf.cache.rows() if each.key.item == CLEAR[0])
-    shelf.cache.hold([kept], job)
+    OrdersRead(shelf.cache.ledger.path, (kept,)).hold(job.path)
     with owning(shelf.cache.ledger) as owner:
         shelf.cache.trim(owner, 0, keep_s=0)
         assert sizes(shelf).keys() == {CLEAR[0]}

@@ -11,6 +11,7 @@ from swath.catalog.static import static_address
 from swath.cube.orderable import RECIPES
 from swath.jobs.folder import JobFolder
 from swath.jobs.orders.cache import OrderCache
+from swath.jobs.orders.ledger import OrdersRead
 from swath.jobs.orders.making import Made, Maker, stamp
 from swath.jobs.orders.recipes import (
     PLACEHOLDER,
@@ -160,13 +161,13 @@ def order_missing(
     )
     if made.failed and not request.skip_bad:
         raise_failed(made)
-    ids = (*request.orders, *made.assets)
+    read = OrdersRead(OrderCache(settings, where).ledger.path, tuple(made.assets)) if made.assets else None
     moved = _moved(made, on, settings)
     if not is_catalog_file(where) or inputs.items is not None or moved:
         filled = [_seen_there(each, moved) for each in filled]
         given = {key: value for key, value in request.inputs.items() if key not in _SEARCHED}
-        return replace(request, inputs={**given, "items": filled}, orders=ids), len(ids)
-    return replace(request, orders=ids), len(ids)
+        return replace(request, inputs={**given, "items": filled}, orders=read), len(made.assets)
+    return replace(request, orders=read), len(made.assets)
 
 
 def _moved(made: Made, on: str, settings: Settings) -> dict[str, tuple[str, str]]:

@@ -110,11 +110,6 @@ class OrderCache:
                 fix="raise `size` in the settings' [orders], or ask for less at a time",
             )
 
-    def hold(self, ids: list[str], job: JobFolder) -> None:
-        """Keep what a job reads until it has ended."""
-        if ids:
-            self.ledger.hold(ids, str(job.path))
-
     def _held(self) -> set[str]:
         """Name the orders that a job reads which has not ended."""
         held = set()

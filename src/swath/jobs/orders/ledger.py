@@ -308,6 +308,20 @@ def _row_of(found: tuple[Any, ...]) -> OrderRow:
     return OrderRow(key, state, **tree, assets=assets)
 
 
+@dataclass(frozen=True, slots=True)
+class OrdersRead:
+    """Orders whose results a job reads."""
+
+    ledger: Path
+    """File of the ledger."""
+    ids: tuple[str, ...]
+    """The orders."""
+
+    def hold(self, job: Path) -> None:
+        """Keep them until the job in a folder has ended."""
+        Ledger(self.ledger).hold(self.ids, str(job))
+
+
 @contextlib.contextmanager
 def owning(ledger: Ledger) -> Iterator[str]:
     """Be an owner: says every few seconds that it is there, and lets go of what it has at the end.
