@@ -31,6 +31,16 @@ def test_tasks_share_the_units_and_the_last_one_finishes(folder):
     assert not folder.attempts.exists()
 
 
+def test_of_two_tasks_that_finish_the_one_that_sent_the_results_is_believed(folder, monkeypatch, tmp_path):
+    folder.send_to(str(tmp_path / "out"))
+    sent = ["; put into " + folder.job["to"], ""]  # the second finds the secrets gone
+    monkeypatch.setattr("swath.jobs.work.send_from_site", lambda _: sent.pop(0))
+    assert work(folder, 0, 1, ONE) == 0
+    assert work(folder, 0, 1, ONE) == 0
+    assert sent == []
+    assert folder.read_status().message == f"9 of 9 units done; put into {folder.job['to']}"
+
+
 def test_what_went_wrong_is_left_for_who_asks(folder):
     folder.items_file.write_text(folder.items_file.read_text().replace(".tif", ".none"))
     assert work(folder, 0, 3, ONE) == 3

@@ -17,7 +17,7 @@ from swath.jobs.carry import forget_secrets
 from swath.jobs.execute import Resources, new_status, now, run_here
 from swath.jobs.finish import finish
 from swath.jobs.folder import refusals
-from swath.jobs.publish import send_from_site
+from swath.jobs.publish import send_from_site, was_sent
 from swath.jobs.refusal import describe_error, is_refusal
 from swath.model import JobState, SwathError
 
@@ -128,11 +128,14 @@ def _finish(folder: JobFolder) -> None:
         finish(folder)
     shutil.rmtree(folder.attempts, ignore_errors=True)
     total = len(folder.units)
-    done = new_status(folder, "")
-    message = f"{total} of {total} units done{send_from_site(folder)}"
-    folder.write_status(
-        replace(done, state=JobState.SUCCESSFUL, units_done=total, updated=now(), message=message)
-    )
+    sent = send_from_site(folder)
+    told = folder.read_status()
+    if sent or told is None or not was_sent(folder, told):  # else the other task has sent them, and said so
+        done = new_status(folder, "")
+        message = f"{total} of {total} units done{sent}"
+        folder.write_status(
+            replace(done, state=JobState.SUCCESSFUL, units_done=total, updated=now(), message=message)
+        )
     forget_secrets(folder)  # nobody may look at the job for long, and nothing needs them any more
     log.info("finished")
 
