@@ -9,20 +9,19 @@ import json
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 from urllib.parse import urljoin, urlsplit
 
+from swath.catalog.readonly import ReadOnly
 from swath.catalog.search import Page, Search
 from swath.catalog.searching.query import Query, parse_query, to_parameters
 from swath.model import CatalogError, InputError, NotAllowedError, NotFoundError, nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
     from types import TracebackType
 
     import pystac_client
 
-    from swath.catalog.protocol import IngestReport
 
-
-class ApiCatalog:
+class ApiCatalog(ReadOnly):
     """The catalog behind a STAC API.
 
     Parameters
@@ -161,31 +160,6 @@ class ApiCatalog:
         found = self.search(collections=None if collection is None else [collection])
         matched = found.matched()
         return sum(1 for _ in found.items_as_dicts()) if matched is None else matched
-
-    def upsert_items(self, items: Iterable[Any], collection: str | None = None) -> IngestReport:  # noqa: ARG002 -- the protocol's
-        """Refuse: an API is only read."""
-        self._refuse()
-
-    def upsert_collection(self, collection: dict[str, Any]) -> bool:  # noqa: ARG002 -- the protocol's
-        """Refuse: an API is only read."""
-        self._refuse()
-
-    def change_item(
-        self,
-        collection: str,  # noqa: ARG002 -- the protocol's
-        item: str,  # noqa: ARG002
-        change: Callable[[dict[str, Any]], dict[str, Any]],  # noqa: ARG002
-    ) -> dict[str, Any] | None:
-        """Refuse: an API is only read."""
-        self._refuse()
-
-    def delete_items(self, collection: str, ids: Iterable[str]) -> int:  # noqa: ARG002 -- the protocol's
-        """Refuse: an API is only read."""
-        self._refuse()
-
-    def delete_collection(self, collection: str) -> int:  # noqa: ARG002 -- the protocol's
-        """Refuse: an API is only read."""
-        self._refuse()
 
     def _refuse(self) -> NoReturn:
         raise NotAllowedError(

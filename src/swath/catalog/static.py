@@ -13,11 +13,10 @@ from swath.catalog.embedded.sqlite import SqliteCatalog
 from swath.catalog.intake.ingest import ingest
 from swath.catalog.intake.reading import plain_address
 from swath.catalog.intake.sources import JSON
+from swath.catalog.readonly import ReadOnly
 from swath.model import InputError, NotAllowedError, SwathWarning
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
     from swath.catalog.protocol import IngestReport
 
 _STORES = ("s3://", "dav://", "davs://", "dcache://")
@@ -49,7 +48,7 @@ def static_address(location: str) -> str:
     return f"{location.rstrip('/')}/catalog.json" if in_store else ""
 
 
-class StaticCatalog(SqliteCatalog):
+class StaticCatalog(ReadOnly, SqliteCatalog):
     """The items that a static catalog links to; read only.
 
     Its documents are read when it is opened, several at a time, into a temporary file, which goes with this
@@ -82,38 +81,7 @@ class StaticCatalog(SqliteCatalog):
         """Path or address of its first document."""
         return self._address
 
-    def upsert_items(
-        self,
-        items: Iterable[Any],  # noqa: ARG002 -- the protocol's
-        collection: str | None = None,  # noqa: ARG002 -- the protocol's
-        *,
-        base: str = "",  # noqa: ARG002 -- the protocol's
-    ) -> IngestReport:
-        """Refuse: it is only read."""
-        self._refuse()
-
     def write_rows(self, rows: Any) -> IngestReport:  # noqa: ARG002 -- the protocol's
-        """Refuse: it is only read."""
-        self._refuse()
-
-    def upsert_collection(self, collection: Any, *, base: str = "") -> bool:  # noqa: ARG002 -- the protocol's
-        """Refuse: it is only read."""
-        self._refuse()
-
-    def change_item(
-        self,
-        collection: str,  # noqa: ARG002 -- the protocol's
-        item: str,  # noqa: ARG002 -- the protocol's
-        change: Callable[[dict[str, Any]], dict[str, Any]],  # noqa: ARG002 -- the protocol's
-    ) -> dict[str, Any] | None:
-        """Refuse: it is only read."""
-        self._refuse()
-
-    def delete_items(self, collection: str, ids: Iterable[str]) -> int:  # noqa: ARG002 -- the protocol's
-        """Refuse: it is only read."""
-        self._refuse()
-
-    def delete_collection(self, collection: str) -> int:  # noqa: ARG002 -- the protocol's
         """Refuse: it is only read."""
         self._refuse()
 
