@@ -21,10 +21,13 @@ from storage.servers import (
     s3_settings,
     seaweedfs,
 )
+from tapes import open_archive
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from tapes import Archive
 
     from swath.storage import ObjectStore
 
@@ -99,3 +102,10 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 def s3_store(s3_server: Server) -> ObjectStore:
     """An empty prefix of the bucket."""
     return open_settings(s3_settings(s3_server, f"t/{secrets.token_hex(6)}"))
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Iterator[Archive]:
+    """A dCache with files on tape, of its own for each test."""
+    with open_archive(tmp_path) as made:
+        yield made

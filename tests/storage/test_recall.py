@@ -25,12 +25,6 @@ def _quick(monkeypatch):
 
 
 @pytest.fixture
-def archive(tmp_path):
-    with open_archive(tmp_path) as made:
-        yield made
-
-
-@pytest.fixture
 def file(archive, tmp_path):
     """A recall of all five files that has not begun."""
     made = RecallFile(tmp_path / "stage.json")

@@ -8,7 +8,6 @@ import json
 import pytest
 from dcaches import ROOT
 from runs import ONE
-from tapes import open_archive
 from zarr_stores import noise, write_store
 
 import swath
@@ -26,12 +25,6 @@ TWO_DAYS = dt.timedelta(days=2)
 def _quick(monkeypatch):
     monkeypatch.setattr("swath.storage.recall_file.PACE", Pace(least_s=0.0, most_s=0.0))
     monkeypatch.setattr(web, "PATIENCE", client.Patience(retries=0, retries_s=1))
-
-
-@pytest.fixture
-def archive(tmp_path):
-    with open_archive(tmp_path) as made:
-        yield made
 
 
 @pytest.fixture

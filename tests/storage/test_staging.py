@@ -3,17 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from tapes import open_archive
 
 from swath.model import MissingAssetError, OnTapeError
 from swath.storage import Residence, staging
 from swath.storage.staging import TapeFile, look_up, refuse_tape, take_census, tape_files
-
-
-@pytest.fixture
-def archive(tmp_path):
-    with open_archive(tmp_path) as made:
-        yield made
 
 
 def test_files_are_sorted_by_where_they_are():
