@@ -79,9 +79,9 @@ def order(
     if not found:
         raise NotFoundError("order: no item fits", fix="widen the search; try `swath catalog search`")
     names = [each.strip() for each in (assets or "").split(",") if each.strip()]
-    count = missing(found, names, settings, where)
-    if not count:
-        say("swath: nothing can be made that these items lack; `swath catalog recipe COLLECTION` tells what")
+    if dry_run or detach:  # who makes them counts them himself
+        count = missing(found, names, settings, where)
+        _tell_if_none(count)
     if dry_run:
         emit_json({"items": len(found), "orders": count}) if as_json else print(
             f"{count} orders for {len(found)} items"
@@ -96,7 +96,8 @@ def order(
         _, made = room.order(
             found, names, settings, catalog=where, on=on, resources=resources, tell=_tell, stop=stop
         )
-    _print(made, count, as_json=as_json)
+    _tell_if_none(made.asked)
+    _print(made, as_json=as_json)
     if stop.is_set():
         say("swath: stopped; the same command goes on from there")
         raise KeyboardInterrupt
@@ -119,14 +120,18 @@ def _leave(settings: Settings) -> None:
     say(f"started; `{program()} catalog orders` tells how far it is, and that file what it says")
 
 
-def _print(made: Made, count: int, *, as_json: bool) -> None:
+def _tell_if_none(count: int) -> None:
+    if not count:
+        say("swath: nothing can be made that these items lack; `swath catalog recipe COLLECTION` tells what")
+
+
+def _print(made: Made, *, as_json: bool) -> None:
     there = len(made.assets) - made.fresh
     if as_json:
-        emit_json({"orders": count, "made": made.fresh, "there": there, "failed": made.failed})
+        emit_json({"orders": made.asked, "made": made.fresh, "there": there, "failed": made.failed})
         return
-    print(
-        f"{count} orders: {made.fresh} made now, {there} made before or by others, {len(made.failed)} failed"
-    )
+    counts = f"{made.fresh} made now, {there} made before or by others, {len(made.failed)} failed"
+    print(f"{made.asked} orders: {counts}")
     for why in list(made.failed.values())[:_NAMED]:
         say(f"swath: {why}")
 

@@ -26,7 +26,7 @@ from swath.sites.slurm import open_site
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from swath.config import Settings
     from swath.jobs.prepare import Request
@@ -86,9 +86,9 @@ def order(
     unique = {each.key.id: each for several in wanted for each in several}
     if not unique:
         return list(items), Made()
-    made = Maker(cache, settings, on=on, resources=resources, tell=tell, stop=stop).make(
-        list(unique.values())
-    )
+    maker = Maker(cache, settings, on=on, resources=resources, tell=tell, stop=stop)
+    made = maker.make(list(unique.values()))
+    made.asked = len(unique)
     filled = []
     for item, several in zip(items, wanted, strict=True):
         for each in several:
@@ -204,12 +204,11 @@ def raise_failed(made: Made) -> None:
 
 
 def _may_have_recipes(inputs: Any, where: str) -> bool:
-    names = list(getattr(inputs, "collection", ()))
-    if getattr(inputs, "items", None) is not None:
-        from swath.jobs.given import read_given_items
-
-        names = sorted({str(each.get("collection")) for each in read_given_items(inputs.items)})
     if static_address(where) or (is_catalog_file(where) and not Path(where).exists()):
         return False  # a static catalog is read whole when it is opened: once is enough
     with open_catalog(where) as held:
-        return any(RECIPES in find_collection(held, each) for each in names)
+        if getattr(inputs, "items", None) is not None:  # not read just to learn their collections
+            known: Iterable[Mapping[str, Any]] = held.collections()
+        else:
+            known = (find_collection(held, each) for each in getattr(inputs, "collection", ()))
+        return any(RECIPES in each for each in known)

@@ -77,8 +77,12 @@ class OrderCache:
         list of OrderRow
             What was dropped.
         """
-        bound = self.settings.orders.size_bytes if size is None else size
-        kept = self.settings.orders.kept.total_seconds() if keep_s is None else keep_s
+        orders = self.settings.orders
+        bound = orders.size_bytes if size is None else size
+        return self._trim(owner, bound, orders.kept.total_seconds() if keep_s is None else keep_s)[0]
+
+    def _trim(self, owner: str, bound: int, kept: float) -> tuple[list[OrderRow], int]:
+        """Give what was dropped, and the bytes of what is left."""
         dropped = [each for each in self.ledger.abandoned() if self.drop(each, owner)]
         rows = self.rows()
         total = sum(each.bytes for each in rows)
@@ -91,7 +95,7 @@ class OrderCache:
             if self.drop(each, owner):
                 total -= each.bytes
                 dropped.append(each)
-        return dropped
+        return dropped, total
 
     def make_room(self, owner: str) -> None:
         """Drop what may go, before more is made.
@@ -101,12 +105,13 @@ class OrderCache:
         OutputError
             All that is there is in use, and it is more than is kept.
         """
-        self.trim(owner)
-        bound = self.settings.orders.size_bytes
-        if (used := self.used_bytes()) > bound:
+        orders = self.settings.orders
+        bound = orders.size_bytes
+        _, used = self._trim(owner, bound, orders.kept.total_seconds())
+        if used > bound:
             raise OutputError(
                 f"orders: {format_bytes(used)} of {format_bytes(bound)} are taken, all by what jobs read or "
-                f"was used within {self.settings.orders.keep}",
+                f"was used within {orders.keep}",
                 fix="raise `size` in the settings' [orders], or ask for less at a time",
             )
 
@@ -161,7 +166,7 @@ class OrderCache:
                 f"orders: {str(folder)!r} is not in {str(self.folder)!r}, and is not deleted",
                 fix="give [orders] folder its former value, or delete it by hand",
             )
-        if (folder / "job.json").exists():  # at a site that is away, its folder there stays
+        if JobFolder(folder).job_file.exists():  # at a site that is away, its folder there stays
             with contextlib.suppress(ValueError, KeyError, SwathError):
                 open_job(folder, self.settings).discard()
         if folder.exists():

@@ -53,6 +53,8 @@ class Made:
 
     assets: dict[str, dict[str, Any]] = field(default_factory=dict)
     """By the id of an order: what was made, as the item has it."""
+    asked: int = 0
+    """How many orders there were."""
     fresh: int = 0
     """How many were made now, by this process."""
     failed: dict[str, str] = field(default_factory=dict)
@@ -225,7 +227,8 @@ class Maker:
         from swath.jobs.slurm_job import SlurmJob
 
         folder = Path(order.key.folder)
-        if (folder / "slurm.json").exists() and (folder / "job.json").exists():
+        held = JobFolder(folder)
+        if held.slurm_file.exists() and held.job_file.exists():
             job = open_job(folder, self.settings)  # somebody else has submitted it, and is gone
             if isinstance(job, SlurmJob):
                 if job.status().state in (JobState.FAILED, JobState.DISMISSED):
@@ -255,7 +258,7 @@ class Maker:
             return prepare()
 
     def _run(self, job: Job, order: Order) -> None:
-        self.tell(f"making {', '.join(order.recipe.assets)} of {order.key.item}")
+        self.tell(f"making {_title(order)}")
         status = job.run(resources_of(self.settings), stop=self.stop)
         if not (status.state is JobState.DISMISSED and self.stop.is_set()):
             raise_failure(status)
